@@ -1,0 +1,60 @@
+/**
+ * The Hono app: which middleware, in which order, and what is mounted where. No logic.
+ */
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
+import { requestId } from 'hono/request-id'
+import { secureHeaders } from 'hono/secure-headers'
+import { readConfig, type AppEnv } from './env.ts'
+import { AppError } from './errors.ts'
+import { context } from './http/context.ts'
+import { onError, problemResponse } from './http/problem.ts'
+import { authRoutes } from './http/routes/auth.ts'
+import { chatRoutes, resumeRoutes } from './http/routes/chat.ts'
+import { conversationRoutes } from './http/routes/conversations.ts'
+import { healthRoutes } from './http/routes/health.ts'
+import { socketRoutes } from './http/routes/socket.ts'
+
+/** Long enough for a UUID or a trace id; what is longer, or has other characters, is replaced. */
+const MAX_REQUEST_ID_CHARS = 128
+/** How long a browser may keep the answer to a preflight. */
+const CORS_MAX_AGE_S = 600
+
+export const app = new Hono<AppEnv>()
+  .basePath('/api')
+  .use(requestId({ limitLength: MAX_REQUEST_ID_CHARS }))
+  .use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      crossOriginResourcePolicy: 'same-origin',
+      referrerPolicy: 'no-referrer',
+      xFrameOptions: 'DENY',
+    }),
+  )
+  .use(context())
+  .use((c, next) =>
+    cors({
+      origin: readConfig(c.env).CORS_ORIGINS,
+      allowHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
+      exposeHeaders: ['x-request-id', 'x-conversation-id', 'retry-after', 'location'],
+      maxAge: CORS_MAX_AGE_S,
+    })(c, next),
+  )
+  .use((c, next) => {
+    const maxSize = readConfig(c.env).MAX_BODY_BYTES
+    const tooLarge = () =>
+      problemResponse(c, new AppError('payload_too_large', `A body may have ${maxSize} bytes.`))
+    return bodyLimit({ maxSize, onError: tooLarge })(c, next)
+  })
+  .route('/health', healthRoutes)
+  .route('/auth', authRoutes)
+  // Sockets bring a ticket instead of a token, so they come before what asks for one.
+  .route('/conversations', socketRoutes)
+  .route('/conversations', resumeRoutes)
+  .route('/conversations', conversationRoutes)
+  .route('/chat', chatRoutes)
+  .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
+  .onError(onError)
+
+export type AppType = typeof app

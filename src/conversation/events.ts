@@ -1,0 +1,123 @@
+/**
+ * From rows to what clients see. An event row names what happened and to whom; the frame is composed from it and the
+ * rows that it points to, in one place, so that a live frame and a replayed one are the same.
+ */
+import type { Conversation, Message } from '../protocol/message.ts'
+import type { FrameOf } from '../protocol/server-frames.ts'
+import type * as schema from './schema.ts'
+
+export type EventType =
+  | 'message_created'
+  | 'stream_start'
+  | 'stream_complete'
+  | 'stream_stopped'
+  | 'stream_failed'
+  | 'stream_interrupted'
+  | 'conversation_updated'
+
+/** A frame that carries a `seq`. */
+export type DurableFrame = FrameOf<EventType>
+
+export type ConversationRow = typeof schema.conversation.$inferSelect
+export type MessageRow = typeof schema.messages.$inferSelect
+export type TurnRow = typeof schema.turns.$inferSelect
+export type EventRow = typeof schema.events.$inferSelect
+
+/** What a {@link composeFrame} may need to read; each is called at most once. */
+export interface Rows {
+  conversation(): Conversation
+  message(number: number): MessageRow
+  turn(number: number): TurnRow
+}
+
+export const messageIdOf = (number: number): string => `m${number}`
+export const turnIdOf = (number: number): string => `t${number}`
+/** @param id a checked message or turn id */
+export const numberOf = (id: string): number => Number(id.slice(1))
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+export function toConversation(
+  row: ConversationRow,
+  activity: { messageCount: number; lastActivityAt: number },
+): Conversation {
+  return {
+    id: row.id,
+    title: row.title,
+    ownerId: row.ownerId,
+    createdAt: iso(row.createdAt),
+    lastActivityAt: iso(activity.lastActivityAt),
+    messageCount: activity.messageCount,
+  }
+}
+
+export function toMessage(row: MessageRow): Message {
+  return {
+    id: messageIdOf(row.number),
+    parentId: row.parent === null ? null : messageIdOf(row.parent),
+    turnId: turnIdOf(row.turn),
+    role: row.role,
+    authorId: row.authorId,
+    authorName: row.authorName,
+    status: row.status,
+    parts: [{ type: 'text', text: row.content }],
+    createdAt: iso(row.createdAt),
+    ...(row.clientId !== null && { clientId: row.clientId }),
+    ...(row.agentId !== null && { agentId: row.agentId }),
+    ...(row.model !== null && { model: row.model }),
+    ...(row.finishReason !== null && { finishReason: row.finishReason }),
+    ...(row.usage !== null && { usage: row.usage }),
+    ...(row.error !== null && { error: row.error }),
+  }
+}
+
+/** The message of a turn that has not ended, with its text so far. */
+export function toLiveMessage(turn: TurnRow, text: string): Message {
+  return {
+    id: messageIdOf(turn.number),
+    parentId: messageIdOf(turn.askedBy),
+    turnId: turnIdOf(turn.number),
+    role: 'assistant',
+    authorId: null,
+    authorName: null,
+    status: 'streaming',
+    parts: [{ type: 'text', text }],
+    createdAt: iso(turn.createdAt),
+    agentId: turn.agentId,
+    model: turn.model,
+  }
+}
+
+export function composeFrame(event: EventRow, rows: Rows): DurableFrame {
+  const { seq, type, subject } = event
+  if (type === 'conversation_updated') return { type, seq, conversation: rows.conversation() }
+  if (subject === null) throw new Error(`event ${seq} (${type}) has no subject`)
+  if (type === 'message_created') return { type, seq, message: toMessage(rows.message(subject)) }
+
+  const turn = rows.turn(subject)
+  const about = {
+    turnId: turnIdOf(turn.number),
+    messageId: messageIdOf(turn.number),
+    parentId: messageIdOf(turn.askedBy),
+    at: iso(event.at),
+  }
+  if (type === 'stream_start') {
+    const attempt = Number(event.data?.['attempt'] ?? 1)
+    const offset = Number(event.data?.['offset'] ?? 0)
+    return { type, seq, ...about, attempt, offset, agentId: turn.agentId, model: turn.model }
+  }
+  const message = rows.message(subject)
+  const ended = { seq, ...about, length: message.content.length }
+  if (type === 'stream_stopped') return { type, ...ended }
+  if (type === 'stream_complete') {
+    return {
+      type,
+      ...ended,
+      finishReason: message.finishReason ?? 'unknown',
+      model: message.model ?? turn.model,
+      ...(message.usage !== null && { usage: message.usage }),
+    }
+  }
+  const error = message.error ?? { code: 'internal', detail: 'The reason was not recorded.', retryable: true }
+  return { type, ...ended, error }
+}

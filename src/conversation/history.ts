@@ -1,0 +1,354 @@
+/**
+ * Writes the conversation: every fact and the event that tells it, in one transaction each.
+ *
+ * Holds what can be rebuilt from rows: the conversation's row, the newest `seq`, the newest number and the open turns.
+ * Decides nothing about who may write, what runs next, or who is told; reading pages and replays is `log-reader.ts`.
+ */
+import { and, asc, eq, gt, inArray, max } from 'drizzle-orm'
+import { estimateTokenCount } from 'tokenx'
+import { AppError } from '../errors.ts'
+import type { Priority } from '../protocol/ids.ts'
+import type { FinishReason, TurnError, Usage } from '../protocol/message.ts'
+import type { Principal } from '../protocol/principal.ts'
+import type { Database } from './database.ts'
+import type { ConversationRow, EventRow, EventType, MessageRow, TurnRow } from './events.ts'
+import * as schema from './schema.ts'
+import type { EndedState } from './turn-state.ts'
+
+export interface NewMessage {
+  readonly author: Principal
+  readonly clientId: string
+  readonly content: string
+  readonly parent: number | null
+  readonly priority: Priority
+  readonly agentId: string
+  readonly model: string
+  readonly requestId: string
+}
+
+/** How a turn ended, with all the text that it wrote. */
+export interface Ending {
+  readonly state: EndedState
+  readonly text: string
+  readonly model?: string | undefined
+  readonly finishReason?: FinishReason | undefined
+  readonly usage?: Usage | undefined
+  readonly error?: TurnError | undefined
+}
+
+const ENDED_EVENT: Record<EndedState, EventType> = {
+  completed: 'stream_complete',
+  stopped: 'stream_stopped',
+  failed: 'stream_failed',
+  interrupted: 'stream_interrupted',
+}
+
+/** What fits into a list beside its neighbours. */
+const TITLE_CHARS = 60
+
+/** Where the conversation's marks lie; a single row. */
+const MARKS = 1
+
+export class History {
+  readonly #db: Database
+  readonly #now: () => number
+  #conversation: ConversationRow
+  #marks: { delivered: number; settledTurn: number }
+  #seq: number
+  #number: number
+  #lastActivityAt: number
+  /** Turns that have not ended, oldest first. */
+  readonly #open = new Map<number, TurnRow>()
+
+  private constructor(db: Database, now: () => number, conversation: ConversationRow) {
+    this.#db = db
+    this.#now = now
+    this.#conversation = conversation
+    const marks = db.select().from(schema.marks).get()
+    if (!marks) throw new Error('the marks row is missing')
+    this.#marks = marks
+    const last = db
+      .select({ seq: max(schema.events.seq) })
+      .from(schema.events)
+      .get()
+    this.#seq = last?.seq ?? 0
+    const lastEvent = db
+      .select({ at: schema.events.at })
+      .from(schema.events)
+      .where(eq(schema.events.seq, this.#seq))
+      .get()
+    this.#lastActivityAt = lastEvent?.at ?? conversation.createdAt
+    const lastTurn = db
+      .select({ number: max(schema.turns.number) })
+      .from(schema.turns)
+      .get()
+    this.#number = lastTurn?.number ?? 0
+    const open = db
+      .select()
+      .from(schema.turns)
+      .where(
+        and(
+          gt(schema.turns.number, marks.settledTurn),
+          inArray(schema.turns.state, ['queued', 'admitted', 'streaming', 'awaiting_approval']),
+        ),
+      )
+      .orderBy(asc(schema.turns.number))
+      .all()
+    for (const turn of open) this.#open.set(turn.number, turn)
+  }
+
+  /** @returns null when there is no conversation here, or one that is being deleted */
+  static load(db: Database, now: () => number): History | null {
+    const row = db.select().from(schema.conversation).get()
+    return row ? new History(db, now, row) : null
+  }
+
+  static create(
+    db: Database,
+    now: () => number,
+    input: { id: string; ownerId: string; title: string },
+  ): History {
+    const createdAt = now()
+    const row: ConversationRow = { ...input, createdAt, deletedAt: null }
+    db.transaction(() => {
+      db.insert(schema.conversation).values(row).run()
+      db.insert(schema.members).values({ userId: input.ownerId, role: 'owner', joinedAt: createdAt }).run()
+      db.insert(schema.marks).values({ id: MARKS, delivered: -1, settledTurn: 0 }).run()
+    })
+    return new History(db, now, row)
+  }
+
+  get conversation(): ConversationRow {
+    return this.#conversation
+  }
+
+  get seq(): number {
+    return this.#seq
+  }
+
+  get activity(): { messageCount: number; lastActivityAt: number } {
+    return { messageCount: this.#number, lastActivityAt: this.#lastActivityAt }
+  }
+
+  get delivered(): number {
+    return this.#marks.delivered
+  }
+
+  openTurns(): TurnRow[] {
+    return [...this.#open.values()]
+  }
+
+  openTurn(number: number): TurnRow | undefined {
+    return this.#open.get(number)
+  }
+
+  /** The answer that the newest turn wrote or will write: what a message without a parent follows. */
+  get tip(): number | null {
+    return this.#number === 0 ? null : this.#number
+  }
+
+  /** Writes a person's message with its turn, and, when `startNow`, the turn's start in the same transaction. */
+  accept(input: NewMessage, startNow: boolean): { message: MessageRow; turn: TurnRow; events: EventRow[] } {
+    const now = this.#now()
+    const asked = this.#number + 1
+    const number = asked + 1
+    const message: MessageRow = {
+      number: asked,
+      parent: input.parent,
+      turn: number,
+      role: 'user',
+      status: 'completed',
+      content: input.content,
+      tokens: estimateTokenCount(input.content),
+      authorId: input.author.userId,
+      authorName: input.author.name,
+      clientId: input.clientId,
+      createdAt: now,
+      agentId: null,
+      model: null,
+      finishReason: null,
+      usage: null,
+      error: null,
+    }
+    const turn: TurnRow = {
+      number,
+      askedBy: asked,
+      clientKey: clientKeyOf(input.author.userId, input.clientId),
+      state: startNow ? 'streaming' : 'queued',
+      priority: input.priority,
+      agentId: input.agentId,
+      model: input.model,
+      attempts: startNow ? 1 : 0,
+      acceptedSeq: this.#seq + 1,
+      requestId: input.requestId,
+      createdAt: now,
+      endedAt: null,
+    }
+    const title = this.#conversation.title === '' ? titleFrom(input.content) : null
+    const events = [this.#event('message_created', asked, null, 1)]
+    if (startNow) events.push(this.#event('stream_start', number, { attempt: 1, offset: 0 }, 2))
+    if (title !== null) events.push(this.#event('conversation_updated', null, null, events.length + 1))
+    this.#db.transaction(() => {
+      if (title !== null) this.#db.update(schema.conversation).set({ title }).run()
+      this.#db.insert(schema.messages).values(message).run()
+      this.#db.insert(schema.turns).values(turn).run()
+      this.#db.insert(schema.events).values(events).run()
+    })
+    if (title !== null) this.#conversation = { ...this.#conversation, title }
+    this.#number = number
+    this.#open.set(number, turn)
+    this.#told(events)
+    return { message, turn, events }
+  }
+
+  /** Marks that the model is about to be called for this turn: before the call, so that a crash counts it. */
+  start(turn: TurnRow, from: number): { turn: TurnRow; event: EventRow } {
+    const started: TurnRow = { ...turn, state: 'streaming', attempts: turn.attempts + 1 }
+    const event = this.#event('stream_start', turn.number, { attempt: started.attempts, offset: from })
+    this.#db.transaction(() => {
+      this.#db
+        .update(schema.turns)
+        .set({ state: started.state, attempts: started.attempts })
+        .where(eq(schema.turns.number, turn.number))
+        .run()
+      this.#db.insert(schema.events).values(event).run()
+    })
+    this.#open.set(turn.number, started)
+    this.#told([event])
+    return { turn: started, event }
+  }
+
+  /** Ends a turn and writes the message that it leaves, whatever its state. */
+  finish(turn: TurnRow, ending: Ending): { message: MessageRow; turn: TurnRow; event: EventRow } {
+    const now = this.#now()
+    const message: MessageRow = {
+      number: turn.number,
+      parent: turn.askedBy,
+      turn: turn.number,
+      role: 'assistant',
+      status: ending.state,
+      content: ending.text,
+      tokens: ending.usage?.outputTokens ?? estimateTokenCount(ending.text),
+      authorId: null,
+      authorName: null,
+      clientId: null,
+      createdAt: turn.createdAt,
+      agentId: turn.agentId,
+      model: ending.model ?? turn.model,
+      finishReason: ending.finishReason ?? null,
+      usage: ending.usage ?? null,
+      error: ending.error ?? null,
+    }
+    const event = this.#event(ENDED_EVENT[ending.state], turn.number, null)
+    const ended: TurnRow = { ...turn, state: ending.state, endedAt: now }
+    this.#db.transaction(() => {
+      this.#db.insert(schema.messages).values(message).run()
+      this.#db
+        .update(schema.turns)
+        .set({ state: ended.state, endedAt: now })
+        .where(eq(schema.turns.number, turn.number))
+        .run()
+      this.#db.insert(schema.events).values(event).run()
+    })
+    this.#open.delete(turn.number)
+    this.#told([event])
+    return { message, turn: ended, event }
+  }
+
+  rename(title: string): EventRow {
+    const event = this.#event('conversation_updated', null, null)
+    this.#db.transaction(() => {
+      this.#db.update(schema.conversation).set({ title }).run()
+      this.#db.insert(schema.events).values(event).run()
+    })
+    this.#conversation = { ...this.#conversation, title }
+    this.#told([event])
+    return event
+  }
+
+  /** From here on the conversation is unknown to everyone; its rows go when D1 has been told. */
+  markDeleted(): void {
+    const deletedAt = this.#now()
+    this.#db.update(schema.conversation).set({ deletedAt }).run()
+    this.#conversation = { ...this.#conversation, deletedAt }
+  }
+
+  /** Records that D1 knows everything up to `delivered`. */
+  settle(delivered: number): void {
+    const oldestOpen = this.#open.keys().next()
+    const settledTurn = oldestOpen.done ? this.#number : oldestOpen.value - 1
+    this.#marks = { delivered, settledTurn }
+    this.#db.update(schema.marks).set(this.#marks).where(eq(schema.marks.id, MARKS)).run()
+  }
+
+  storeChunk(slot: number, turn: TurnRow, offset: number, delta: string): void {
+    const row = { message: turn.number, attempt: turn.attempts, offset, delta }
+    this.#db
+      .insert(schema.chunks)
+      .values({ slot, ...row })
+      .onConflictDoUpdate({ target: schema.chunks.slot, set: row })
+      .run()
+  }
+
+  /** What was stored of a turn's text before its process died. */
+  storedText(turn: TurnRow): { text: string; slots: number } {
+    const rows = this.#db
+      .select()
+      .from(schema.chunks)
+      .where(and(eq(schema.chunks.message, turn.number), eq(schema.chunks.attempt, turn.attempts)))
+      .orderBy(asc(schema.chunks.slot))
+      .all()
+    let text = ''
+    for (const row of rows) {
+      if (row.offset !== text.length)
+        throw new Error(`turn ${turn.number}: its stored text has a gap at ${text.length}`)
+      text += row.delta
+    }
+    return { text, slots: rows.length }
+  }
+
+  /**
+   * The turn that this client id started, if any.
+   *
+   * @throws AppError `conflict` when the id was used for another content
+   */
+  findByClientId(author: Principal, clientId: string, content: string): TurnRow | null {
+    const key = clientKeyOf(author.userId, clientId)
+    const turn = this.#db.select().from(schema.turns).where(eq(schema.turns.clientKey, key)).get()
+    if (!turn) return null
+    const asked = this.#db
+      .select()
+      .from(schema.messages)
+      .where(eq(schema.messages.number, turn.askedBy))
+      .get()
+    if (asked?.content !== content) {
+      throw new AppError('conflict', 'This id was used for another message in this conversation.', {
+        field: 'id',
+      })
+    }
+    return turn
+  }
+
+  #event(type: EventType, subject: number | null, data: Record<string, unknown> | null, ahead = 1): EventRow {
+    return { seq: this.#seq + ahead, type, subject, data, at: this.#now() }
+  }
+
+  #told(events: readonly EventRow[]): void {
+    const last = events.at(-1)
+    if (!last) return
+    this.#seq = last.seq
+    this.#lastActivityAt = last.at
+  }
+}
+
+/** The first words of what was asked, cut at a word, until someone gives a better title. */
+function titleFrom(content: string): string {
+  const line = content.replace(/\s+/g, ' ').trim()
+  if (line.length <= TITLE_CHARS) return line
+  const cut = line.slice(0, TITLE_CHARS).replace(/\s+\S*$/, '')
+  return `${cut.toWellFormed().replace(/\uFFFD$/, '')}…`
+}
+
+function clientKeyOf(userId: string, clientId: string): string {
+  return `${userId}:${clientId}`
+}

@@ -1,0 +1,124 @@
+/**
+ * Reads the conversation: a page of messages, what a client missed, and what the model is to see.
+ *
+ * Only finished messages have rows; the caller adds the one that is being written. Pages go by key, never by offset,
+ * and every read is bounded, so a conversation with thousands of messages costs what a short one costs.
+ */
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte } from 'drizzle-orm'
+import { PAGE_CHARS } from '../protocol/limits.ts'
+import type { ModelMessage } from '../models/model.ts'
+import type { Database } from './database.ts'
+import type { EventRow, MessageRow, TurnRow } from './events.ts'
+import * as schema from './schema.ts'
+
+/** Messages read at a time on the way from a question back to the root. */
+const CONTEXT_BATCH = 64
+/** What a provider adds around each message, in tokens (OpenAI's published count for chat messages is 3 to 4). */
+const TOKENS_PER_MESSAGE = 4
+
+export class LogReader {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /**
+   * The newest `limit` messages before `before`, oldest first, cut to {@link PAGE_CHARS} of text.
+   *
+   * @returns `more`: whether older ones are there
+   */
+  page(before: number | null, limit: number): { messages: MessageRow[]; more: boolean } {
+    const rows = this.#db
+      .select()
+      .from(schema.messages)
+      .where(before === null ? undefined : lt(schema.messages.number, before))
+      .orderBy(desc(schema.messages.number))
+      .limit(limit + 1)
+      .all()
+    const messages: MessageRow[] = []
+    let chars = 0
+    for (const row of rows) {
+      chars += row.content.length
+      if (messages.length === limit || (messages.length > 0 && chars > PAGE_CHARS)) break
+      messages.push(row)
+    }
+    return { messages: messages.toReversed(), more: rows.length > messages.length }
+  }
+
+  /** Events after `after`, in order; at most `limit`. */
+  eventsAfter(after: number, limit: number): EventRow[] {
+    return this.#db
+      .select()
+      .from(schema.events)
+      .where(gt(schema.events.seq, after))
+      .orderBy(asc(schema.events.seq))
+      .limit(limit)
+      .all()
+  }
+
+  /** The events of one turn: its question's and its own, from `after` on. */
+  eventsOfTurn(turn: TurnRow, after: number): EventRow[] {
+    return this.#db
+      .select()
+      .from(schema.events)
+      .where(
+        and(
+          gte(schema.events.seq, Math.max(turn.acceptedSeq, after + 1)),
+          inArray(schema.events.subject, [turn.askedBy, turn.number]),
+        ),
+      )
+      .orderBy(asc(schema.events.seq))
+      .all()
+  }
+
+  message(number: number): MessageRow | undefined {
+    return this.#db.select().from(schema.messages).where(eq(schema.messages.number, number)).get()
+  }
+
+  turn(number: number): TurnRow | undefined {
+    return this.#db.select().from(schema.turns).where(eq(schema.turns.number, number)).get()
+  }
+
+  /**
+   * What the model is to see: the way from the question back to the root, newest first, as far as `budget` tokens
+   * reach, returned oldest first. The question itself is always there. Answers without text are left out, and so is
+   * what follows nothing: the result never begins with an answer.
+   */
+  context(question: number, budget: number): ModelMessage[] {
+    const path: MessageRow[] = []
+    let spent = 0
+    let next: number | null = question
+    while (next !== null) {
+      const batch: Map<number, MessageRow> = new Map(this.#batchUpTo(next).map((row) => [row.number, row]))
+      const before: number = next
+      while (next !== null && batch.has(next)) {
+        const row: MessageRow = batch.get(next)!
+        spent += row.tokens + TOKENS_PER_MESSAGE
+        if (spent > budget && path.length > 0) {
+          next = null
+          break
+        }
+        path.push(row)
+        next = row.parent
+      }
+      if (next === before) break
+    }
+    const messages = path
+      .toReversed()
+      .filter((row) => row.content !== '')
+      .map((row): ModelMessage => ({ role: row.role, content: row.content }))
+    while (messages.length > 1 && messages[0]?.role === 'assistant') messages.shift()
+    return messages
+  }
+
+  #batchUpTo(number: number): MessageRow[] {
+    return this.#db
+      .select()
+      .from(schema.messages)
+      .where(lte(schema.messages.number, number))
+      .orderBy(desc(schema.messages.number))
+      .limit(CONTEXT_BATCH)
+      .all()
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The conversation's own database: one SQLite file per conversation, inside its Durable Object.
+ *
+ * Every row written is paid for ($1 per million), and so is every index entry. Hence integer keys that are the order
+ * itself, no secondary index but the one that makes a client's id unique, and reused slots instead of deletes.
+ * After a change: `npm run migrations:conversation`; a migration that was released is never edited.
+ */
+import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { Priority } from '../protocol/ids.ts'
+import type { FinishReason, MessageStatus, Role, TurnError, Usage } from '../protocol/message.ts'
+import type { EventType } from './events.ts'
+import type { TurnState } from './turn-state.ts'
+
+/** One row: what the conversation is. Its absence means that nobody created this conversation. */
+export const conversation = sqliteTable('conversation', {
+  id: text().primaryKey(),
+  ownerId: text().notNull(),
+  title: text().notNull(),
+  createdAt: integer().notNull(),
+  /** Set while a deletion waits for D1; the conversation is unknown to everyone from then on. */
+  deletedAt: integer(),
+})
+
+/**
+ * One row, written when the outbox was drained: everything at or below these marks is settled. `turn` lets a wake look
+ * for open turns without reading the whole table.
+ */
+export const marks = sqliteTable('marks', {
+  id: integer().primaryKey(),
+  /** Events up to this `seq` are known to D1. */
+  delivered: integer().notNull(),
+  /** Turns up to this number have ended. */
+  settledTurn: integer().notNull(),
+})
+
+export const members = sqliteTable('members', {
+  userId: text().primaryKey(),
+  role: text().$type<'owner' | 'editor' | 'viewer'>().notNull(),
+  joinedAt: integer().notNull(),
+})
+
+/** A finished message. The text of one that is being written lies in `chunks`, and it has a row when its turn has ended. */
+export const messages = sqliteTable('messages', {
+  /** `m<number>` is its id; the order of numbers is the order of the conversation. */
+  number: integer().primaryKey(),
+  parent: integer(),
+  turn: integer().notNull(),
+  role: text().$type<Role>().notNull(),
+  status: text().$type<MessageStatus>().notNull(),
+  content: text().notNull(),
+  /** Estimated tokens of `content`, counted once, for the context budget. */
+  tokens: integer().notNull(),
+  authorId: text(),
+  authorName: text(),
+  clientId: text(),
+  createdAt: integer().notNull(),
+  agentId: text(),
+  model: text(),
+  finishReason: text().$type<FinishReason>(),
+  usage: text({ mode: 'json' }).$type<Usage>(),
+  error: text({ mode: 'json' }).$type<TurnError>(),
+})
+
+export const turns = sqliteTable(
+  'turns',
+  {
+    /** `t<number>` is its id, and it writes message `m<number>`. */
+    number: integer().primaryKey(),
+    /** The message that asked. */
+    askedBy: integer().notNull(),
+    /** `<author>:<client id>`: the same message sent again is the same turn. */
+    clientKey: text().notNull(),
+    state: text().$type<TurnState>().notNull(),
+    priority: text().$type<Priority>().notNull(),
+    agentId: text().notNull(),
+    model: text().notNull(),
+    /** How often the model was called for this turn; raised before each call. */
+    attempts: integer().notNull(),
+    /** `seq` of the event that accepted it: its part of the log begins there. */
+    acceptedSeq: integer().notNull(),
+    requestId: text().notNull(),
+    createdAt: integer().notNull(),
+    endedAt: integer(),
+  },
+  (table) => [uniqueIndex('turns_client_key').on(table.clientKey)],
+)
+
+/** The log. A row names what happened and to which row; what clients see is composed from both. */
+export const events = sqliteTable('events', {
+  seq: integer().primaryKey(),
+  type: text().$type<EventType>().notNull(),
+  /** Number of the message or turn that it is about; null for the conversation itself. */
+  subject: integer(),
+  /** What the rows do not say (attempt, offset, length). */
+  data: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+  at: integer().notNull(),
+})
+
+/**
+ * Text of the message that is being written, in pieces. Slots are reused by the next answer: a delete would cost a row
+ * written for each. Rows of another message, or from beyond the last slot, are left-overs and mean nothing.
+ */
+export const chunks = sqliteTable('chunks', {
+  slot: integer().primaryKey(),
+  message: integer().notNull(),
+  attempt: integer().notNull(),
+  offset: integer().notNull(),
+  delta: text().notNull(),
+})

@@ -1,0 +1,73 @@
+/**
+ * A reader that follows one turn and ends with it: what HTTP answers (SSE and others) are made of.
+ *
+ * It hands out frames as JSON lines over a byte stream, so that they can leave the object; the protocol that the caller
+ * speaks is put on at the edge. A caller that does not keep up is cut off, and resumes when it is ready.
+ */
+import type { Principal } from '../protocol/principal.ts'
+import { isTurnEnded, type ServerFrame } from '../protocol/server-frames.ts'
+import type { Reader } from './room.ts'
+
+/** Text that may wait for a slow caller before it is cut off, in bytes. */
+const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
+
+export class TurnReader implements Reader {
+  readonly compact = false
+  readonly present = false
+  readonly principal: Principal
+  readonly stream: ReadableStream<Uint8Array>
+  readonly #turnId: string
+  readonly #messageId: string
+  readonly #encoder = new TextEncoder()
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null
+
+  /** @param left called once when the caller went away before the turn ended */
+  constructor(
+    principal: Principal,
+    turn: { turnId: string; messageId: string },
+    left: (reader: TurnReader) => void,
+  ) {
+    this.principal = principal
+    this.#turnId = turn.turnId
+    this.#messageId = turn.messageId
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        type: 'bytes' as never,
+        start: (controller) => {
+          this.#controller = controller
+        },
+        cancel: () => {
+          this.#controller = null
+          left(this)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+  }
+
+  send(frame: ServerFrame, text: string): void {
+    if (!this.#controller || !this.#concerns(frame)) return
+    this.#controller.enqueue(this.#encoder.encode(`${text}\n`))
+    if (isTurnEnded(frame)) this.end()
+    else if ((this.#controller.desiredSize ?? 0) < -MAX_BACKLOG_BYTES) this.close()
+  }
+
+  close(): void {
+    const controller = this.#controller
+    this.#controller = null
+    controller?.error(new Error('the stream was cut; resume it'))
+  }
+
+  end(): void {
+    const controller = this.#controller
+    this.#controller = null
+    controller?.close()
+  }
+
+  #concerns(frame: ServerFrame): boolean {
+    if (frame.type === 'message_created') return frame.message.turnId === this.#turnId
+    if (frame.type === 'error') return true
+    if ('turnId' in frame) return frame.turnId === this.#turnId
+    return frame.type === 'stream_chunk' && frame.messageId === this.#messageId
+  }
+}

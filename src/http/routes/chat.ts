@@ -1,0 +1,113 @@
+/**
+ * `POST /api/chat` waits for the answer, `POST /api/chat/stream` streams it, and `…/messages/:messageId/stream` resumes
+ * it. All three are the path that a socket's `stream_chat` takes: accept, then read the log.
+ */
+import { Hono, type Context } from 'hono'
+import type { AppEnv } from '../../env.ts'
+import { AppError, ERRORS, unwrap, type ErrorCode } from '../../errors.ts'
+import { parseLastEventId } from '../../codecs/sse.ts'
+import { chatBody, type ChatAnswer, type ChatBody } from '../../protocol/http.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { FrameOf } from '../../protocol/server-frames.ts'
+import type { ConversationStub } from '../../services.ts'
+import { authenticate } from '../authenticate.ts'
+import { conversationParam, messageParam } from '../conversation-param.ts'
+import { sseResponse } from '../frame-stream.ts'
+import { jsonOnly, validate } from '../validate.ts'
+
+export const chatRoutes = new Hono<AppEnv>()
+  .use(authenticate())
+  .post('/', jsonOnly(), validate('json', chatBody), async (c) => {
+    const { conversationId, accepted } = await accept(c, c.req.valid('json'))
+    const message = await answerOf(c, conversationId, accepted.turnId)
+    const failed = failureOf(message)
+    if (failed) throw failed
+    const answer: ChatAnswer = { conversationId, turnId: accepted.turnId, message }
+    return c.json(answer)
+  })
+  .post('/stream', jsonOnly(), validate('json', chatBody), async (c) => {
+    const { conversationId, stub, accepted } = await accept(c, c.req.valid('json'))
+    const lines = unwrap(await stub.follow(c.var.principal, accepted.answerId, 0, undefined))
+    const response = sseResponse(lines, undefined, [{ type: 'message_accepted', ...accepted }])
+    response.headers.set('x-conversation-id', conversationId)
+    return response
+  })
+
+export const resumeRoutes = new Hono<AppEnv>()
+  .use(authenticate())
+  .get('/:id/messages/:messageId/stream', conversationParam(), messageParam(), async (c) => {
+    const { services, principal } = c.var
+    const header = c.req.header('last-event-id')
+    const from = header === undefined ? undefined : parseLastEventId(header)
+    if (from === null) {
+      throw new AppError(
+        'validation_failed',
+        'The header "Last-Event-ID" is not one that this stream gave.',
+        {
+          field: 'Last-Event-ID',
+        },
+      )
+    }
+    const stub = services.conversation(c.req.param('id'))
+    const lines = unwrap(await stub.follow(principal, c.req.param('messageId'), from?.after ?? 0, from?.have))
+    return sseResponse(lines, from)
+  })
+
+interface AcceptedChat {
+  readonly conversationId: string
+  readonly stub: ConversationStub
+  readonly accepted: Omit<FrameOf<'message_accepted'>, 'type'>
+}
+
+async function accept(c: Context<AppEnv>, body: ChatBody): Promise<AcceptedChat> {
+  const { services, principal, requestId } = c.var
+  const id = body.idempotencyKey ?? crypto.randomUUID()
+  const conversationId = body.conversationId ?? (await conversationOf(principal.userId, body.idempotencyKey))
+  const stub = services.conversation(conversationId)
+  if (body.conversationId === undefined) unwrap(await stub.create(principal, conversationId, ''))
+  const { message: content, agentId, priority, model } = body
+  const accepted = unwrap(await stub.chat(principal, { id, content, agentId, priority, model, requestId }))
+  return { conversationId, stub, accepted: { id, ...accepted } }
+}
+
+/** A new conversation; with a key, the same one each time (rule I4). Another person's key leads elsewhere. */
+async function conversationOf(userId: string, idempotencyKey: string | undefined): Promise<string> {
+  if (idempotencyKey === undefined) return crypto.randomUUID()
+  const digest = await crypto.subtle.digest(
+    'SHA-256',
+    new TextEncoder().encode(`${userId}\n${idempotencyKey}`),
+  )
+  const hex = [...new Uint8Array(digest).slice(0, 16)]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
+  // RFC 9562 version 8: a UUID of one's own making.
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+/** How often a wait is taken up again when the conversation's process dies under it. */
+const WAITS = 3
+
+/** Waits for the end of a turn, also across a restart of the conversation's object. */
+async function answerOf(c: Context<AppEnv>, conversationId: string, turnId: string): Promise<Message> {
+  const { services, principal } = c.var
+  for (let wait = 1; ; wait++) {
+    try {
+      // A stub whose object died stays broken: each wait takes a new one.
+      return unwrap(await services.conversation(conversationId).answer(principal, turnId))
+    } catch (error) {
+      if (error instanceof AppError || wait >= WAITS) throw error
+      c.var.logger.warn('answer_wait_resumed', { conversationId, turnId, error: String(error) })
+    }
+  }
+}
+
+function failureOf(message: Message): AppError | null {
+  if (message.status !== 'failed' && message.status !== 'interrupted') return null
+  const error = message.error ?? { code: 'internal', detail: 'The answer failed.', retryable: true }
+  const code: ErrorCode = isCode(error.code) ? error.code : 'internal'
+  return new AppError(code, error.detail, error)
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code)
+}

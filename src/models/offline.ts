@@ -1,0 +1,68 @@
+/**
+ * The provider of an installation that has no model: it streams, stops and counts like any other, with no key and no
+ * network, and says plainly that it is offline.
+ *
+ * It is what a newcomer meets first, so it keeps a readable pace. What it says is offline-answer.ts's.
+ */
+import { estimateTokenCount } from 'tokenx'
+import type { Model, ModelEvent, ModelHealth, ModelRequest } from './model.ts'
+import { offlineAnswer } from './offline-answer.ts'
+
+export interface OfflineModelOptions {
+  /** Pause before each word, in milliseconds: about reading speed, and slow enough to be seen streaming. */
+  readonly paceMs?: number | undefined
+  /** Waits `ms`; rejects with the signal's reason as soon as it is aborted. */
+  readonly wait?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined
+}
+
+const PACE_MS = 20
+
+export class OfflineModel implements Model {
+  readonly name = 'offline'
+  readonly defaultModel = 'offline'
+  readonly #paceMs: number
+  readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>
+
+  constructor({ paceMs = PACE_MS, wait = waitFor }: OfflineModelOptions = {}) {
+    this.#paceMs = paceMs
+    this.#wait = wait
+  }
+
+  async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void> {
+    signal.throwIfAborted()
+    const said = request.messages.findLast((message) => message.role === 'user')?.content ?? ''
+    const answer = offlineAnswer(said)
+    for (const word of answer.split(/(?<=\s)(?=\S)/)) {
+      await this.#wait(this.#paceMs, signal)
+      signal.throwIfAborted()
+      yield { type: 'text', text: word }
+    }
+    signal.throwIfAborted()
+    const input = request.messages.map((message) => message.content).join('\n')
+    yield {
+      type: 'finish',
+      reason: 'stop',
+      model: this.defaultModel,
+      usage: { inputTokens: estimateTokenCount(input), outputTokens: estimateTokenCount(answer) },
+    }
+  }
+
+  check(): Promise<ModelHealth> {
+    return Promise.resolve({ ok: true })
+  }
+}
+
+function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

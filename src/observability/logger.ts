@@ -1,0 +1,62 @@
+/**
+ * One JSON object per line, on the console, where Workers Logs and `wrangler tail` pick it up. Secrets never get there:
+ * values under telling names are replaced, and so is everything in a text that looks like a credential.
+ */
+type Level = 'info' | 'warn' | 'error'
+type Details = Readonly<Record<string, unknown>>
+
+export interface Logger {
+  info(event: string, details?: Details): void
+  warn(event: string, details?: Details): void
+  error(event: string, error: unknown, details?: Details): void
+  /** A logger that adds these details to each of its lines. */
+  with(details: Details): Logger
+}
+
+const SECRET_NAME = /authorization|cookie|password|secret|token$|ticket|api[-_]?key/i
+/** JSON Web Tokens, bearer credentials, provider keys, and credentials in URLs. */
+const SECRET_TEXT =
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|\bbearer\s+[^\s"']+|\b(?:sk|pk|rk)[-_][\w-]{8,}|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[?&](?:ticket|token|key)=)[^&\s"']+/gi
+const REDACTED = '[redacted]'
+/** A log line is no place for a document. */
+const MAX_TEXT_CHARS = 2_000
+
+export function redact(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return value.slice(0, MAX_TEXT_CHARS).replace(SECRET_TEXT, REDACTED)
+  if (typeof value !== 'object' || value === null) return value
+  if (depth > 4) return '[deep]'
+  if (Array.isArray(value)) return value.slice(0, 50).map((item) => redact(item, depth + 1))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name,
+      SECRET_NAME.test(name) ? REDACTED : redact(item, depth + 1),
+    ]),
+  )
+}
+
+function describeError(error: unknown): Details {
+  if (!(error instanceof Error)) return { error: String(error) }
+  return {
+    error: error.message,
+    errorName: error.name,
+    stack: error.stack,
+    ...(error.cause !== undefined && { cause: error.cause instanceof Error ? error.cause.message : 'not an error' }),
+  }
+}
+
+/** @param write takes one line; the console in production, a list in tests */
+export function createLogger(
+  base: Details = {},
+  write: (level: Level, line: string) => void = (level, line) => console[level](line),
+): Logger {
+  const log = (level: Level, event: string, details: Details): void => {
+    const entry = { level, event, time: new Date().toISOString(), ...base, ...details }
+    write(level, JSON.stringify(redact(entry)))
+  }
+  return {
+    info: (event, details = {}) => log('info', event, details),
+    warn: (event, details = {}) => log('warn', event, details),
+    error: (event, error, details = {}) => log('error', event, { ...describeError(error), ...details }),
+    with: (details) => createLogger({ ...base, ...details }, write),
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Frames that a client sends on its socket. One JSON object per text frame; unknown fields are refused, so that a
+ * misspelt option fails loudly. Rules: README.md in this folder.
+ */
+import { z } from 'zod'
+import * as ids from './ids.ts'
+import { content } from './message.ts'
+
+/** The text that a client already holds of one unfinished message: `offset` is its length in UTF-16 code units. */
+export const have = z.strictObject({ messageId: ids.messageId, offset: z.int().nonnegative() })
+export type Have = z.infer<typeof have>
+
+export const joinConversation = z.strictObject({
+  type: z.literal('join_conversation'),
+  /** The last `seq` that the client applied. Absent: send a fresh page. */
+  after: z.int().nonnegative().optional(),
+  have: have.optional(),
+  /** Ask for deltas in the short text form (rule W3). */
+  compact: z.boolean().optional(),
+})
+
+export const leaveConversation = z.strictObject({ type: z.literal('leave_conversation') })
+
+export const streamChat = z.strictObject({
+  type: z.literal('stream_chat'),
+  id: ids.clientId,
+  content,
+  parentId: ids.messageId.nullable().optional(),
+  agentId: ids.agentId.optional(),
+  priority: ids.priority.optional(),
+})
+
+export const stopStream = z.strictObject({ type: z.literal('stop_stream'), turnId: ids.turnId })
+
+export const typingIn = z.strictObject({ type: z.literal('typing'), active: z.boolean().optional() })
+
+export const clientFrame = z.discriminatedUnion('type', [
+  joinConversation,
+  leaveConversation,
+  streamChat,
+  stopStream,
+  typingIn,
+])
+export type ClientFrame = z.infer<typeof clientFrame>
+export type JoinConversation = z.infer<typeof joinConversation>

@@ -1,0 +1,48 @@
+/**
+ * What makes `wrangler dev` work with nothing set up: applies the D1 migrations to the local database, and keeps a
+ * signing secret in it, made at the first start. Production does neither: its migrations come with the deployment, and
+ * it has no secret but the one that was set.
+ */
+import directory from '../../migrations/d1/0001_directory.sql'
+
+/** In order; the names are those of the files, as `wrangler d1 migrations apply` records them. */
+export const D1_MIGRATIONS: readonly { name: string; sql: string }[] = [
+  { name: '0001_directory.sql', sql: directory },
+]
+
+/** Applies what is missing. Keeps wrangler's own table of what was applied, so the two can take turns. */
+export async function migrateLocally(db: D1Database): Promise<void> {
+  await db
+    .prepare(
+      'CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)',
+    )
+    .run()
+  const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>()
+  const applied = new Set(results.map((row) => row.name))
+  for (const { name, sql } of D1_MIGRATIONS) {
+    if (applied.has(name)) continue
+    const statements = statementsOf(sql).map((statement) => db.prepare(statement))
+    // One batch is one transaction; the name is unique, so of two that race one fails whole and finds it done.
+    await db.batch([db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name), ...statements])
+  }
+}
+
+/** @returns the secret of this database, made now if there is none */
+export async function localSecret(db: D1Database): Promise<string> {
+  const made = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+  await db.prepare("INSERT OR IGNORE INTO settings (name, value) VALUES ('auth_secret', ?)").bind(made).run()
+  const row = await db
+    .prepare("SELECT value FROM settings WHERE name = 'auth_secret'")
+    .first<{ value: string }>()
+  if (!row) throw new Error('the local secret was not stored')
+  return row.value
+}
+
+/** Splits at semicolons that end a line; our migrations hold no triggers and no semicolons in text. */
+function statementsOf(sql: string): string[] {
+  return sql
+    .replace(/^\s*--.*$/gm, '')
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
+}
