@@ -2,7 +2,7 @@
  * The REST routes as typed calls. Each sends the session's token, replaces a refused one once, checks the answer's shape,
  * and throws a {@link ParleyError} for everything that is not the answer. Nothing is retried here: who calls knows better.
  */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import * as http from '../protocol/http.ts'
 import type { ChatAnswer, ChatBody, ConversationPage, MessagePage, StopAnswer } from '../protocol/http.ts'
 import { conversation, type Conversation } from '../protocol/message.ts'

@@ -136,8 +136,14 @@ function streamStart(state: State, frame: FrameOf<'stream_start'>): State {
 
   const text = held ? textOf(held) : ''
   if (text.length < frame.offset) return { ...state, needsRejoin: true }
-  const { error: _, finishReason: __, ...rest } = held ?? answer(frame)
-  const started: Message = { ...rest, status: 'streaming', agentId: frame.agentId, model: frame.model }
+  const started: Message = {
+    ...(held ?? answer(frame)),
+    status: 'streaming',
+    agentId: frame.agentId,
+    model: frame.model,
+    error: undefined,
+    finishReason: undefined,
+  }
   return {
     ...state,
     turns,
@@ -159,18 +165,11 @@ function turnEnded(state: State, frame: TurnEnded): State {
 }
 
 function outcome(frame: TurnEnded): Partial<Message> & Pick<Message, 'status'> {
-  switch (frame.type) {
-    case 'stream_complete': {
-      const { finishReason, model, usage } = frame
-      return { status: 'completed', finishReason, model, ...(usage && { usage }) }
-    }
-    case 'stream_stopped':
-      return { status: 'stopped' }
-    case 'stream_failed':
-      return { status: 'failed', error: frame.error }
-    case 'stream_interrupted':
-      return { status: 'interrupted', error: frame.error }
-  }
+  if (frame.type === 'stream_stopped') return { status: 'stopped' }
+  if (frame.type === 'stream_failed') return { status: 'failed', error: frame.error }
+  if (frame.type === 'stream_interrupted') return { status: 'interrupted', error: frame.error }
+  const { finishReason, model, usage } = frame
+  return { status: 'completed', finishReason, model, ...(usage && { usage }) }
 }
 
 function accepted(state: State, frame: FrameOf<'message_accepted'>): State {
@@ -179,8 +178,7 @@ function accepted(state: State, frame: FrameOf<'message_accepted'>): State {
   const isPast = newest !== undefined && numberOf(frame.messageId) <= numberOf(newest.id)
   const pending = state.pending.flatMap((sent): PendingMessage[] => {
     if (sent.id !== frame.id) return [sent]
-    const { error: _, ...rest } = sent
-    return isPast ? [] : [{ ...rest, state: 'accepted' }]
+    return isPast ? [] : [{ ...sent, state: 'accepted', error: undefined }]
   })
   return { ...state, pending }
 }

@@ -17,7 +17,7 @@ export interface PendingMessage {
    * event is on its way; `failed`: refused, see `error`.
    */
   readonly state: 'waiting' | 'sending' | 'accepted' | 'failed'
-  readonly error?: TurnError
+  readonly error?: TurnError | undefined
 }
 
 export interface Typist {

@@ -2,7 +2,7 @@
  * Keeps unacknowledged messages over a reload of the page, so that what was typed offline is not lost with the tab's
  * memory. They are kept per tab (`sessionStorage`); should two tabs send the same one, it is still one message (rule I3).
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { turnError } from '../protocol/message.ts'
 import type { PendingMessage } from './conversation-state.ts'
 import type { KeyValueStore } from './environment.ts'

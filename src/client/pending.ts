@@ -12,7 +12,7 @@ export function addPending(state: State, message: PendingMessage): State {
 }
 
 export function markSending(state: State, id: string): State {
-  return update(state, id, ({ error: _, ...sent }) => ({ ...sent, state: 'sending' }))
+  return update(state, id, (sent) => ({ ...sent, state: 'sending', error: undefined }))
 }
 
 /** Only of what is still on its way: an acknowledgement that came first is worth more than a time-out. */
@@ -22,8 +22,8 @@ export function markFailed(state: State, id: string, error: TurnError): State {
 
 /** To be sent again with the same id. */
 export function markWaiting(state: State, id: string): State {
-  return update(state, id, ({ error: _, ...sent }) =>
-    sent.state === 'accepted' ? sent : { ...sent, state: 'waiting' },
+  return update(state, id, (sent) =>
+    sent.state === 'accepted' ? sent : { ...sent, state: 'waiting', error: undefined },
   )
 }
 

@@ -2,7 +2,7 @@
  * Text of the wire → a checked frame. What does not fit the protocol is no frame: it is dropped, never cast. Only one
  * thing of an unknown frame counts: if it is a durable event of a newer server, its `seq` keeps our count in step.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { decodeCompactChunk } from '../protocol/compact-chunk.ts'
 import { serverFrame, type ServerFrame } from '../protocol/server-frames.ts'
 

@@ -3,7 +3,7 @@
  * expires. The store is the truth and is read each time, so that a tab never goes on with a token that another replaced.
  * Which request needs the token is the caller's business.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { guestAnswer, type GuestAnswer } from '../protocol/http.ts'
 import type { Environment, KeyValueStore } from './environment.ts'
 import { ParleyError } from './parley-error.ts'

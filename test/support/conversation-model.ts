@@ -116,7 +116,7 @@ export class ConversationModel {
   join(frame: JoinConversation): ServerFrame[] {
     const seq = this.log.length
     const common = {
-      type: 'conversation_joined',
+      type: 'conversation_joined' as const,
       seq,
       conversation: {
         id: CONVERSATION_ID,
@@ -129,7 +129,7 @@ export class ConversationModel {
       turns: this.turns,
       viewers: [{ ...YOU, connections: 1 }],
       you: YOU,
-    } as const
+    }
     const { after, have } = frame
     if (after === undefined || after > seq || seq - after > this.maxReplay) {
       const number = (message: Message) => Number(message.id.slice(1))

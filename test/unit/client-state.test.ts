@@ -275,7 +275,7 @@ describe('the room', () => {
     const client = joinedClient((model) => model.say('one'))
     const newest = client.state.messages.map((message) => ({ ...message, id: 'm5' }))
     const state: ConversationState = { ...client.state, messages: newest, before: 'm5' }
-    const page = { messages: client.state.messages, before: null }
+    const page = { messages: [...client.state.messages], before: null }
     expect(local.addOlderPage(state, page, 'm5').messages.map((message) => message.id)).toEqual(['m1', 'm5'])
     expect(local.addOlderPage(state, page, 'm3')).toBe(state)
   })
