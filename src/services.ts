@@ -3,8 +3,9 @@
  * `conversationParts` the conversation objects; both are built once per isolate from the checked configuration.
  */
 import type { ChatInput } from './conversation/chat-input.ts'
-import type { ConversationDeps } from './conversation/conversation.ts'
+import type { ConversationDeps } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
+import { estimateTokenCount } from 'tokenx'
 import { Tokens } from './auth/tokens.ts'
 import { readConfig, type Config, type Env } from './env.ts'
 import { AppError } from './errors.ts'
@@ -76,7 +77,7 @@ export function conversationParts(
     model: modelOf(env, config),
     settings: {
       systemPrompt: config.SYSTEM_PROMPT,
-      contextTokens: config.CONTEXT_TOKENS,
+      contextTokens: config.CONTEXT_TOKENS - estimateTokenCount(config.SYSTEM_PROMPT),
       maxQueuedTurns: config.MAX_QUEUED_TURNS,
       watchdogMs: config.TURN_WATCHDOG_MS,
       models: config.OPENAI_MODELS,

@@ -13,8 +13,10 @@ import type { Conversation as ConversationShape, Message } from '../protocol/mes
 import { PRINCIPAL_HEADER, principal as principalShape, type Principal } from '../protocol/principal.ts'
 import { conversationParts } from '../services.ts'
 import type { ChatInput } from './chat-input.ts'
-import { Conversation, notFound, type Accepted, type ConversationDeps } from './conversation.ts'
+import { Conversation, notFound, type Accepted } from './conversation.ts'
 import { applyMigrations, openDatabase, wasCreated, type Database } from './database.ts'
+import type { ConversationDeps } from './deps.ts'
+import { messageIdOf, turnIdOf } from './events.ts'
 import { errorFrame, receive } from './frame-intake.ts'
 import { SocketReader } from './socket-reader.ts'
 import { TurnReader } from './turn-reader.ts'
@@ -109,8 +111,9 @@ export class ConversationObject extends DurableObject<Env> {
     return await settled(() => {
       const conversation = this.#current(principal)
       const turn = conversation.turnOf(messageId)
-      const reader = new TurnReader(principal, turn, (gone) => conversation.leave(gone))
-      if (!conversation.follow(reader, turn.turnId, after, have)) reader.end()
+      const names = { turnId: turnIdOf(turn.number), messageId: messageIdOf(turn.number) }
+      const reader = new TurnReader(principal, names, (gone) => conversation.audience.leave(gone))
+      if (!conversation.audience.follow(reader, turn, after, have)) reader.end()
       return reader.stream
     })
   }
@@ -174,14 +177,14 @@ export class ConversationObject extends DurableObject<Env> {
     const reader = SocketReader.restore(socket)
     if (!reader) return null
     this.#readers.set(socket, reader)
-    if (reader.joined) this.#conversation?.restore(reader)
+    if (reader.joined) this.#conversation?.audience.restore(reader)
     return reader
   }
 
   #forget(socket: WebSocket): void {
     const reader = this.#readers.get(socket)
     this.#readers.delete(socket)
-    if (reader) this.#conversation?.leave(reader)
+    if (reader) this.#conversation?.audience.leave(reader)
   }
 
   async #erase(): Promise<void> {

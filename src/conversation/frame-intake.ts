@@ -32,7 +32,7 @@ export function receive(
     dispatch(conversation, reader, frame, requestId)
   } catch (error) {
     if (!(error instanceof AppError)) report(error)
-    conversation.sendTo(reader, errorFrame(error, requestId, id))
+    conversation.audience.sendTo(reader, errorFrame(error, requestId, id))
   }
 }
 
@@ -44,15 +44,15 @@ function dispatch(
 ): void {
   if (frame.type === 'join_conversation') {
     reader.remember(true, frame.compact ?? false)
-    return conversation.join(reader, frame)
+    return conversation.audience.join(reader, frame)
   }
-  if (!conversation.isJoined(reader)) throw new AppError('not_joined', 'Send "join_conversation" first.')
+  if (!conversation.audience.has(reader)) throw new AppError('not_joined', 'Send "join_conversation" first.')
   switch (frame.type) {
     case 'leave_conversation':
       reader.remember(false, reader.compact)
-      return conversation.leave(reader)
+      return conversation.audience.leave(reader)
     case 'typing':
-      return conversation.typing(reader, frame.active ?? true)
+      return conversation.audience.typing(reader, frame.active ?? true)
     case 'stop_stream':
       return void conversation.stop(frame.turnId)
     case 'stream_chat':

@@ -281,32 +281,6 @@ export class History {
     this.#db.update(schema.marks).set(this.#marks).where(eq(schema.marks.id, MARKS)).run()
   }
 
-  storeChunk(slot: number, turn: TurnRow, offset: number, delta: string): void {
-    const row = { message: turn.number, attempt: turn.attempts, offset, delta }
-    this.#db
-      .insert(schema.chunks)
-      .values({ slot, ...row })
-      .onConflictDoUpdate({ target: schema.chunks.slot, set: row })
-      .run()
-  }
-
-  /** What was stored of a turn's text before its process died. */
-  storedText(turn: TurnRow): { text: string; slots: number } {
-    const rows = this.#db
-      .select()
-      .from(schema.chunks)
-      .where(and(eq(schema.chunks.message, turn.number), eq(schema.chunks.attempt, turn.attempts)))
-      .orderBy(asc(schema.chunks.slot))
-      .all()
-    let text = ''
-    for (const row of rows) {
-      if (row.offset !== text.length)
-        throw new Error(`turn ${turn.number}: its stored text has a gap at ${text.length}`)
-      text += row.delta
-    }
-    return { text, slots: rows.length }
-  }
-
   /**
    * The turn that this client id started, if any.
    *

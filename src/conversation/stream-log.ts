@@ -26,24 +26,21 @@ export interface StreamLogDeps {
 
 export class StreamLog {
   readonly #deps: StreamLogDeps
-  #text: string
+  #text = ''
   /** The tails of `#text` that were not shown, and not stored, yet. */
   #unshown = ''
   #unstored = ''
   /** Half a surrogate pair that ended the last piece; its other half is to come. */
   #half = ''
-  #slot: number
+  #slot = 0
   #lastShown = Number.NEGATIVE_INFINITY
   #lastStored: number
   #cancelShow: (() => void) | null = null
   #cancelStore: (() => void) | null = null
   #ended = false
 
-  /** @param from text that an earlier attempt stored and that stays, with the number of slots it took */
-  constructor(deps: StreamLogDeps, from: { text: string; slots: number } = { text: '', slots: 0 }) {
+  constructor(deps: StreamLogDeps) {
     this.#deps = deps
-    this.#text = from.text
-    this.#slot = from.slots
     this.#lastStored = deps.now()
   }
 

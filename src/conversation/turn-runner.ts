@@ -8,12 +8,13 @@ import { AppError } from '../errors.ts'
 import type { OpenTurn, ServerFrame } from '../protocol/server-frames.ts'
 import type { Model } from '../models/model.ts'
 import type { LiveAnswer } from './catch-up.ts'
+import type { ChunkStore } from './chunk-store.ts'
 import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
 import type { Ending, History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
 import { StreamLog } from './stream-log.ts'
-import { runTurn } from './turn.ts'
+import { runTurn, type Outcome } from './turn.ts'
 import { inOrder } from './turn-queue.ts'
 
 /** A turn that lost its process before any text was stored runs once more (rule T4). */
@@ -22,6 +23,7 @@ const MAX_ATTEMPTS = 2
 export interface TurnRunnerDeps {
   readonly history: History
   readonly log: LogReader
+  readonly chunks: ChunkStore
   readonly model: Model
   readonly systemPrompt: string
   /** Tokens of history that a request may carry. */
@@ -85,20 +87,7 @@ export class TurnRunner {
     const running: Running = { turn, stop: new AbortController(), stream }
     this.#running = running
     this.#deps.watch()
-    const messages = this.#deps.log.context(turn.askedBy, this.#deps.contextTokens)
-    void runTurn(
-      {
-        messages: [{ role: 'system', content: this.#deps.systemPrompt }, ...messages],
-        model: turn.model,
-        requestId: turn.requestId,
-      },
-      {
-        model: this.#deps.model,
-        append: (text) => stream.append(text),
-        report: (error) => this.#deps.report('turn_unexpected_error', error, turn),
-      },
-      running.stop.signal,
-    ).then((outcome) => this.#end(running, outcome))
+    void this.#run(running)
   }
 
   /** Starts the next waiting turn if none runs, and tells the others their new places. */
@@ -138,7 +127,7 @@ export class TurnRunner {
   recover(): void {
     for (const turn of this.#deps.history.openTurns()) {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
-      const { text } = this.#deps.history.storedText(turn)
+      const text = this.#deps.chunks.text(turn)
       if (text === '' && turn.attempts < MAX_ATTEMPTS && !this.#running) {
         const { turn: again, event } = this.#deps.history.start(turn, 0)
         this.#show(event, again)
@@ -159,6 +148,31 @@ export class TurnRunner {
     this.#running?.stop.abort()
     this.#running?.stream.end()
     this.#running = null
+  }
+
+  async #run(running: Running): Promise<void> {
+    const { turn, stop, stream } = running
+    const { log, contextTokens, systemPrompt, model } = this.#deps
+    const report = (error: unknown): void => this.#deps.report('turn_failed_unexpectedly', error, turn)
+    let outcome: Outcome
+    try {
+      const messages = [
+        { role: 'system' as const, content: systemPrompt },
+        ...log.context(turn.askedBy, contextTokens),
+      ]
+      outcome = await runTurn(
+        { messages, model: turn.model, requestId: turn.requestId },
+        { model, append: (text) => stream.append(text), report },
+        stop.signal,
+      )
+    } catch (error) {
+      report(error)
+      outcome = {
+        state: 'failed',
+        error: new AppError('internal', 'The answer failed unexpectedly.').toShape(),
+      }
+    }
+    this.#end(running, outcome)
   }
 
   /** First come, first served: a later ending of the same run is void. */
@@ -183,7 +197,7 @@ export class TurnRunner {
 
   #store(turn: TurnRow, slot: number, offset: number, delta: string): void {
     try {
-      this.#deps.history.storeChunk(slot, turn, offset, delta)
+      this.#deps.chunks.put(turn, slot, offset, delta)
     } catch (error) {
       // Without a place to keep it, an answer must not go on as if it were safe.
       this.#deps.report('chunk_store_failed', error, turn)

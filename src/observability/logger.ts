@@ -40,7 +40,9 @@ function describeError(error: unknown): Details {
     error: error.message,
     errorName: error.name,
     stack: error.stack,
-    ...(error.cause !== undefined && { cause: error.cause instanceof Error ? error.cause.message : 'not an error' }),
+    ...(error.cause !== undefined && {
+      cause: error.cause instanceof Error ? error.cause.message : 'not an error',
+    }),
   }
 }
 

@@ -1,0 +1,130 @@
+/**
+ * Those who read along: joining, following one turn, leaving, presence and typing.
+ *
+ * Catching a reader up and letting it read live happen in one synchronous block, so nothing falls between and nothing
+ * is sent twice. What is written, and by whom, is not decided here.
+ */
+import type { JoinConversation } from '../protocol/client-frames.ts'
+import type { MessagePage } from '../protocol/http.ts'
+import type { Conversation } from '../protocol/message.ts'
+import type { ServerFrame } from '../protocol/server-frames.ts'
+import { FIRST_PAGE, messagePage, missedEvents, replay, rowsOf } from './catch-up.ts'
+import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
+import type { EventRow, Rows, TurnRow } from './events.ts'
+import type { History } from './history.ts'
+import type { LogReader } from './log-reader.ts'
+import { Room, type Reader } from './room.ts'
+import type { TurnRunner } from './turn-runner.ts'
+import { hasEnded } from './turn-state.ts'
+
+export class Audience {
+  readonly #history: History
+  readonly #log: LogReader
+  readonly #runner: () => TurnRunner
+  readonly #room = new Room()
+
+  /** @param runner asked for late, because the runner shows its frames here */
+  constructor(history: History, log: LogReader, runner: () => TurnRunner) {
+    this.#history = history
+    this.#log = log
+    this.#runner = runner
+  }
+
+  describe(): Conversation {
+    return toConversation(this.#history.conversation, this.#history.activity)
+  }
+
+  page(before: number | null, limit: number): MessagePage {
+    return messagePage(this.#log, this.#runner().live(), before, limit)
+  }
+
+  show(frame: ServerFrame): void {
+    this.#room.broadcast(frame)
+  }
+
+  /** Shows events that were just written. @param rows those that are at hand already */
+  showEvents(events: readonly EventRow[], rows: Partial<Rows> = {}): void {
+    const all = { ...rowsOf(this.#history, this.#log), ...rows }
+    for (const event of events) this.#room.broadcast(composeFrame(event, all))
+  }
+
+  sendTo(reader: Reader, frame: ServerFrame): void {
+    this.#room.sendTo(reader, frame)
+  }
+
+  has(reader: Reader): boolean {
+    return this.#room.has(reader)
+  }
+
+  /** Catches the reader up and lets it read along (rules R2–R8). */
+  join(reader: Reader, frame: JoinConversation): void {
+    const live = this.#runner().live()
+    const missed = missedEvents(this.#history, this.#log, frame.after)
+    const isNew = !this.#room.has(reader)
+    this.#room.add(reader)
+    const { userId, name } = reader.principal
+    this.#room.sendTo(reader, {
+      type: 'conversation_joined',
+      seq: this.#history.seq,
+      reset: missed === null,
+      conversation: this.describe(),
+      ...(missed === null && messagePage(this.#log, live, null, FIRST_PAGE)),
+      turns: this.#runner().openTurns(),
+      viewers: this.#room.viewers(),
+      you: { userId, name },
+    })
+    if (missed) {
+      const frames = replay(missed, frame.have, live, rowsOf(this.#history, this.#log))
+      for (const each of frames) this.#room.sendTo(reader, each)
+    }
+    if (isNew) this.#showPresence(reader)
+  }
+
+  /** A socket that survived while the process slept reads on without being caught up. */
+  restore(reader: Reader): void {
+    this.#room.add(reader)
+  }
+
+  leave(reader: Reader): void {
+    this.#room.remove(reader)
+    if (reader.present) this.#showPresence()
+  }
+
+  typing(reader: Reader, active: boolean): void {
+    const { userId, name } = reader.principal
+    this.#room.broadcast({ type: 'typing', userId, name, active }, reader)
+  }
+
+  /**
+   * Lets a reader follow one turn, from after `after` and from the text that it has (rule S3).
+   *
+   * @returns false when the turn has ended: all of it was sent
+   */
+  follow(reader: Reader, turn: TurnRow, after: number, have: number | undefined): boolean {
+    const current = this.#runner().live()
+    const live = current?.turn.number === turn.number ? current : null
+    const held = have === undefined ? undefined : { messageId: messageIdOf(turn.number), offset: have }
+    const events = this.#log.eventsOfTurn(turn, after)
+    for (const frame of replay(events, held, live, rowsOf(this.#history, this.#log))) {
+      this.#room.sendTo(reader, frame)
+    }
+    if (hasEnded(turn.state)) return false
+    this.#room.add(reader)
+    const turnId = turnIdOf(turn.number)
+    const waiting = this.#runner()
+      .openTurns()
+      .find((open) => open.state === 'queued' && open.turnId === turnId)
+    if (waiting) this.#room.sendTo(reader, { type: 'turn_queued', ...waiting })
+    return true
+  }
+
+  /** The last frame, and the end of every connection (rule C2). */
+  dismiss(): void {
+    this.#room.broadcast({ type: 'conversation_deleted', conversationId: this.#history.conversation.id })
+    this.#room.closeAll(4410, 'conversation deleted')
+  }
+
+  #showPresence(except?: Reader): void {
+    this.#room.broadcast({ type: 'presence', viewers: this.#room.viewers() }, except)
+  }
+}
