@@ -22,7 +22,7 @@ const file = process.env.ACCOUNT_FILE
 const account = JSON.parse(readFileSync(file, 'utf8'))
 const args = process.argv.slice(2)
 const fail = (text) => { console.error(text); process.exit(1) }
-const secretsFile = args[args.indexOf('--secrets-file') + 1]
+const secretsFile = args.includes('--secrets-file') ? args[args.indexOf('--secrets-file') + 1] : undefined
 appendFileSync(file + '.calls', args.filter((arg) => arg !== secretsFile).join(' ') + '\\n')
 if (!account.signedIn) fail('You must be logged in to use wrangler.')
 const command = args.join(' ')
