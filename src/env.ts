@@ -2,7 +2,7 @@
  * Bindings, and the configuration read from them: checked by zod once per isolate, so that a wrong value is found at
  * the first request and named, and no other file reads a raw variable. Also the variables of a Hono context.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { TicketObject } from './auth/ticket-object.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { AppError } from './errors.ts'

@@ -5,7 +5,7 @@
  * That a ticket serves once is kept in `ticket-object.ts`; here it is only made and verified.
  */
 import { sign, verify } from 'hono/jwt'
-import { z } from 'zod'
+import * as z from 'zod'
 import { AppError } from '../errors.ts'
 import { TICKET_TTL_S } from '../protocol/limits.ts'
 import type { Principal } from '../protocol/principal.ts'

@@ -2,7 +2,7 @@
  * A reader on a WebSocket that may sleep: what it is lives in the socket's attachment, because memory does not survive
  * hibernation.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { principal, type Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import type { Reader } from './room.ts'

@@ -4,7 +4,7 @@
  */
 import { zValidator } from '@hono/zod-validator'
 import type { MiddlewareHandler, ValidationTargets } from 'hono'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
 import { fieldError } from '../protocol/field-error.ts'

@@ -2,7 +2,7 @@
  * Frames that a client sends on its socket. One JSON object per text frame; unknown fields are refused, so that a
  * misspelt option fails loudly. Rules: README.md in this folder.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import * as ids from './ids.ts'
 import { content } from './message.ts'
 

@@ -1,7 +1,7 @@
 /**
  * Turns what zod found into one error that names the field: the first issue is what a person can act on.
  */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { AppError } from '../errors.ts'
 
 type Issue = z.core.$ZodIssue

@@ -1,7 +1,7 @@
 /**
  * Bodies and answers of the REST routes. Request bodies refuse unknown fields; a field at fault is named in the answer.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import * as ids from './ids.ts'
 import { MAX_PAGE_CONVERSATIONS, MAX_PAGE_MESSAGES, PAGE_CONVERSATIONS, PAGE_MESSAGES } from './limits.ts'
 import { content, conversation, message, title } from './message.ts'

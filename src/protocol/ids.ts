@@ -4,7 +4,7 @@
  * A conversation's id is a UUID. Messages and turns are numbered inside their conversation (`m12`, `t13`): their
  * address is always (conversation, id), the number orders them, and the id is short enough to stand in every frame.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { MAX_CLIENT_ID_CHARS } from './limits.ts'
 
 export const conversationId = z.uuid()

@@ -4,7 +4,7 @@
  * A message is one node of the conversation's tree (`parentId`). Its text lies in parts, so that other kinds of part
  * (tool calls, citations) can stand beside text without changing the shape.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import * as ids from './ids.ts'
 import { MAX_CONTENT_CHARS, MAX_TITLE_CHARS } from './limits.ts'
 

@@ -2,7 +2,7 @@
  * Who is asking, as derived from a verified token; passed from the Worker to a conversation, and kept with its sockets.
  * Never read from what a client says of itself.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const principal = z.object({
   userId: z.string().min(1).max(128),

@@ -2,7 +2,7 @@
  * Frames that the server sends. Those with a `seq` are the durable events of the log; the others are of the moment.
  * The same objects travel as socket frames, as SSE events and over RPC. Rules: README.md in this folder.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import * as ids from './ids.ts'
 import { conversation, finishReason, message, turnError, usage, viewer } from './message.ts'
 

@@ -4,7 +4,7 @@
  * Everything but the list is answered by the conversation itself, which knows who may; the list comes from D1.
  */
 import { Hono } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { AppEnv } from '../../env.ts'
 import { AppError, unwrap } from '../../errors.ts'
 import * as shapes from '../../protocol/http.ts'
