@@ -21,6 +21,11 @@ const MAX_REQUEST_ID_CHARS = 128
 /** How long a browser may keep the answer to a preflight. */
 const CORS_MAX_AGE_S = 600
 
+/** `*` allows any page; tokens travel in a header, so a browser never adds them by itself. */
+function corsOrigin(origins: string[]): string | string[] {
+  return origins.includes('*') ? '*' : origins
+}
+
 export const app = new Hono<AppEnv>()
   .basePath('/api')
   .use(requestId({ limitLength: MAX_REQUEST_ID_CHARS }))
@@ -35,7 +40,7 @@ export const app = new Hono<AppEnv>()
   .use(context())
   .use((c, next) =>
     cors({
-      origin: readConfig(c.env).CORS_ORIGINS,
+      origin: corsOrigin(readConfig(c.env).CORS_ORIGINS),
       allowHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
       exposeHeaders: ['x-request-id', 'x-conversation-id', 'retry-after', 'location'],
       maxAge: CORS_MAX_AGE_S,

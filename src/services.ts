@@ -40,7 +40,8 @@ export interface Services {
   }
 }
 
-const logger = createLogger()
+/** For what fails before a request or an object has a logger of its own. */
+export const logger = createLogger()
 const built = new WeakMap<Env, Services>()
 const models = new WeakMap<Env, Model>()
 
@@ -71,7 +72,7 @@ export function createServices(env: Env): Services {
 /** What a conversation object gets from the outside; the rest it lends itself. */
 export function conversationParts(
   env: Env,
-): Pick<ConversationDeps, 'model' | 'settings' | 'directory' | 'report'> {
+): Pick<ConversationDeps, 'model' | 'settings' | 'directory' | 'warn' | 'report'> {
   const config = readConfig(env)
   return {
     model: modelOf(env, config),
@@ -86,6 +87,7 @@ export function conversationParts(
       put: (entry) => putConversation(env.DB, entry.conversation, entry.seq),
       remove: (id) => removeConversation(env.DB, id),
     },
+    warn: (event, details) => logger.warn(event, details),
     report: (event, error, details) => logger.error(event, error, details),
   }
 }

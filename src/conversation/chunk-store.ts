@@ -25,8 +25,12 @@ export class ChunkStore {
       .run()
   }
 
-  /** @returns the text that this attempt stored; throws when a piece is missing, which must not happen */
-  text(turn: TurnRow): string {
+  /**
+   * What this attempt stored.
+   *
+   * @returns `whole: false` when a piece is missing, which must not happen: `text` is then what lies before the gap
+   */
+  read(turn: TurnRow): { text: string; whole: boolean } {
     const rows = this.#db
       .select({ offset: chunks.offset, delta: chunks.delta })
       .from(chunks)
@@ -35,10 +39,9 @@ export class ChunkStore {
       .all()
     let text = ''
     for (const row of rows) {
-      if (row.offset !== text.length)
-        throw new Error(`turn ${turn.number}: its stored text has a gap at ${text.length}`)
+      if (row.offset !== text.length) return { text, whole: false }
       text += row.delta
     }
-    return text
+    return { text, whole: true }
   }
 }

@@ -52,6 +52,8 @@ export class Conversation {
       show: (frame) => this.audience.show(frame),
       watch: () => this.#wakeWithin(deps.settings.watchdogMs),
       ended: (turn) => this.#turnEnded(turn),
+      failed: (turn, error) =>
+        this.#warn('turn_failed', { turnId: turnIdOf(turn.number), model: turn.model, ...error }),
       report: (event, error, turn) => this.#report(event, error, { turnId: turnIdOf(turn.number) }),
     })
     this.#outbox = new Outbox({
@@ -246,6 +248,10 @@ export class Conversation {
 
   #wakeWithin(ms: number): void {
     this.#deps.wakeAt(this.#deps.now() + ms)
+  }
+
+  #warn(event: string, details: Record<string, unknown>): void {
+    this.#deps.warn(event, { conversationId: this.#history.conversation.id, ...details })
   }
 
   #report(event: string, error: unknown, details: Record<string, unknown> = {}): void {

@@ -38,5 +38,8 @@ export interface ConversationDeps {
   wakeAt(time: number): void
   /** Removes all rows, for good. */
   erase(): Promise<void>
+  /** For the operator: something expected that should be looked at if it happens often. */
+  warn(event: string, details: Record<string, unknown>): void
+  /** For the operator: something that must not happen. */
   report(event: string, error: unknown, details: Record<string, unknown>): void
 }

@@ -5,6 +5,7 @@
  * and deletion wins. Knows the room only as `show`, and who may do what not at all.
  */
 import { AppError } from '../errors.ts'
+import type { TurnError } from '../protocol/message.ts'
 import type { OpenTurn, ServerFrame } from '../protocol/server-frames.ts'
 import type { Model } from '../models/model.ts'
 import type { LiveAnswer } from './catch-up.ts'
@@ -35,6 +36,8 @@ export interface TurnRunnerDeps {
   watch(): void
   /** Called when a turn has ended, whoever ended it. */
   ended(turn: TurnRow): void
+  /** Told of a failure that the provider caused, for the operator. */
+  failed(turn: TurnRow, error: TurnError): void
   report(event: string, error: unknown, turn: TurnRow): void
 }
 
@@ -127,7 +130,8 @@ export class TurnRunner {
   recover(): void {
     for (const turn of this.#deps.history.openTurns()) {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
-      const text = this.#deps.chunks.text(turn)
+      const { text, whole } = this.#deps.chunks.read(turn)
+      if (!whole) this.#deps.report('stored_text_has_a_gap', new Error(`at ${text.length}`), turn)
       if (text === '' && turn.attempts < MAX_ATTEMPTS && !this.#running) {
         const { turn: again, event } = this.#deps.history.start(turn, 0)
         this.#show(event, again)
@@ -172,6 +176,7 @@ export class TurnRunner {
         error: new AppError('internal', 'The answer failed unexpectedly.').toShape(),
       }
     }
+    if (outcome.state === 'failed') this.#deps.failed(turn, outcome.error)
     this.#end(running, outcome)
   }
 

@@ -14,8 +14,6 @@ export interface ModelCall {
   readonly authorization: string | null
   /** The `X-Client-Request-Id` header. */
   readonly requestId: string | null
-  /** The client's port, which tells its connections apart. */
-  readonly connection: number
   /** The client closed the connection before the server had said everything. */
   aborted: boolean
   /** The server said everything that the directives ask for, faults included. */

@@ -19,6 +19,7 @@
  *   delay=10           milliseconds between tokens; 0 is as fast as the socket takes them
  *   batch=64           tokens per write when delay is 0
  *   gate=NAME          hold before token `after` (0) until `POST /control/gates/NAME/open`
+ *   end-gate=NAME      hold the end of the body, after [DONE], likewise
  *
  * Faults
  *   status=429         answer with this status and an error object; `code=`, `type=`, `retry-after=`, `retry-after-ms=` fill it
@@ -69,6 +70,7 @@ const STRINGS = [
   'text',
   'finish',
   'gate',
+  'end-gate',
   'hang',
   'split',
   'code',

@@ -17,8 +17,8 @@ export interface ModelServerProcess {
 /** @throws Error when the process ends before it listens */
 export async function spawnModelServer({ port = 0 } = {}): Promise<ModelServerProcess> {
   const main = join(import.meta.dirname, 'model-server-main.ts')
-  const child = spawn(process.execPath, [main, '--port', String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, [main, '--port', String(port), '--with-parent'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })

@@ -115,7 +115,6 @@ export class ModelServer {
       model: body.model,
       stream: body.stream ?? false,
       authorization: request.headers.authorization ?? null,
-      connection: request.socket.remotePort ?? 0,
       requestId: String(request.headers['x-client-request-id'] ?? '') || null,
     })
     response.on('close', () => {

@@ -52,6 +52,7 @@ export async function playStream(play: Play): Promise<void> {
   if (directives.hang === 'trailer') await goneFor(signal)
   if (play.includeUsage && !directives['no-usage']) await wire.send(wire.usage())
   if (!directives['no-done']) await wire.send(wire.event('[DONE]'))
+  if (directives['end-gate'] !== undefined) await play.gates.pass(directives['end-gate'], signal)
   call.finished = true
   response.end()
 }

@@ -6,10 +6,16 @@
  */
 import { Marked, type Token, type Tokens, type TokensList } from 'marked'
 
+/** In a paragraph longer than this, `*`, `_` and `~` stay what they are. */
+const MAX_EMPHASIS_CHARS = 6_000
+
 const marked = new Marked({ gfm: true, breaks: true })
 
 marked.use({
   tokenizer: {
+    // Both are found in quadratic time. No paragraph of people is that long.
+    emStrong: (_, paragraph) => (paragraph.length > MAX_EMPHASIS_CHARS ? undefined : false),
+    del: (_, paragraph) => (paragraph.length > MAX_EMPHASIS_CHARS ? undefined : false),
     // Without HTML tokens, "<" is an ordinary character, which the renderer escapes.
     html: () => undefined,
     tag: () => undefined,
@@ -45,29 +51,48 @@ marked.use({
   },
 })
 
-/** HTML of blocks that were seen before, by their source. One for each answer. */
-export type BlockCache = Map<string, string>
+/** One block of an answer: its source, and the HTML of it. */
+interface Block {
+  readonly source: string
+  readonly html: string
+}
 
 /**
- * @param cache filled with the blocks of `text`, and emptied of all others
- * @returns one piece of HTML for each block, in order
+ * The blocks of a text that grows. Only what may still change is read again: what is appended can alter the last block,
+ * or the one before where the two may yet join, but none that lies further back.
  */
-export function markdownToBlocks(text: string, cache: BlockCache = new Map()): string[] {
-  const tokens = lex(text)
-  const links = Object.keys(tokens.links).length > 0 ? JSON.stringify(tokens.links) : ''
-  const before = new Map(cache)
-  cache.clear()
-  const blocks: string[] = []
-  for (const token of tokens) {
-    if (token.type === 'space' || token.type === 'def') continue
-    // What a reference links to may be said further down, so it belongs to the source of every block.
-    const source = links + token.raw
-    const html = before.get(source) ?? parse(token)
-    cache.set(source, html)
-    blocks.push(html)
+export class MarkdownBlocks {
+  #text = ''
+  #blocks: readonly Block[] = []
+  #links = '{}'
+
+  /** @returns one piece of HTML for each block; a piece that did not change is the same string */
+  update(text: string): string[] {
+    const settled =
+      text.startsWith(this.#text) && this.#links === '{}' ? this.#blocks.slice(0, -UNSETTLED) : []
+    const from = settled.reduce((length, block) => length + block.source.length, 0)
+    const tokens = lex(text.slice(from))
+    this.#links = JSON.stringify(tokens.links)
+    // A definition changes what was said before it, so then everything is read again.
+    if (this.#links !== '{}' && from > 0) {
+      this.#text = ''
+      return this.update(text)
+    }
+    const known = new Map(this.#blocks.map((block) => [block.source, block.html]))
+    const tail = tokens.map((token) => {
+      const html = this.#links === '{}' ? known.get(token.raw) : undefined
+      return { source: token.raw, html: html ?? parse(token) }
+    })
+    const length = tail.reduce((sum, block) => sum + block.source.length, from)
+    // Should the sources not add up to the text, offsets cannot be counted, and the next call reads everything again.
+    this.#text = length === text.length ? text : '\uFFFF'
+    this.#blocks = [...settled, ...tail]
+    return this.#blocks.flatMap((block) => (block.html === '' ? [] : [block.html]))
   }
-  return blocks
 }
+
+/** Blocks at the end, blank lines included, that what follows may still change. */
+const UNSETTLED = 4
 
 /** Nesting that is deeper than any reader's patience can exhaust the stack; then the text is shown as it is. */
 function lex(text: string): TokensList {
@@ -81,7 +106,7 @@ function lex(text: string): TokensList {
 
 function parse(token: Token): string {
   try {
-    return marked.parser([token])
+    return token.type === 'space' ? '' : marked.parser([token])
   } catch {
     return `<p>${escape(token.raw)}</p>`
   }
@@ -90,8 +115,9 @@ function parse(token: Token): string {
 /** @returns the address if it may be linked: `http:`, `https:` or `mailto:`, spelt out in full */
 function safeUrl(href: string): string | null {
   // Browsers drop control characters and blanks from addresses, which hides a scheme from a simple comparison.
-  const url = URL.parse(href)
-  return url && ['http:', 'https:', 'mailto:'].includes(url.protocol) ? url.href : null
+  if (!URL.canParse(href)) return null
+  const url = new URL(href)
+  return ['http:', 'https:', 'mailto:'].includes(url.protocol) ? url.href : null
 }
 
 function anchor(url: string, content: string, title: string | null | undefined): string {
@@ -99,7 +125,13 @@ function anchor(url: string, content: string, title: string | null | undefined):
   return `<a href="${escape(url)}"${hint} target="_blank" rel="noopener noreferrer nofollow">${content}</a>`
 }
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character)
