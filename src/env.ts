@@ -19,9 +19,12 @@ export interface Env {
 
 /** A whole number in a variable, which is text when it comes from `.dev.vars` or the command line. */
 const int = (standard: number, least: number, most: number) =>
-  z.coerce.number().int().min(least).max(most).default(standard)
+  z.preprocess(
+    (value) => (typeof value === 'string' && value.trim() === '' ? undefined : value),
+    z.coerce.number().int().min(least).max(most).default(standard),
+  )
 
-/** Empty means not set: `.dev.vars` files keep their keys. */
+/** Empty means not set, here and for numbers: `.dev.vars` files keep their keys. */
 const text = z
   .string()
   .transform((value) => value.trim() || undefined)

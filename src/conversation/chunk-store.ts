@@ -4,25 +4,18 @@
  * Append-only in meaning; in space, slots are reused by the next answer. A row counts only if it names this turn and
  * this attempt, so left-overs of other answers are never read.
  */
-import { and, asc, eq } from 'drizzle-orm'
-import type { Database } from './database.ts'
 import type { TurnRow } from './events.ts'
-import { chunks } from './schema.ts'
+import type { Statements } from './statements.ts'
 
 export class ChunkStore {
-  readonly #db: Database
+  readonly #statements: Statements
 
-  constructor(db: Database) {
-    this.#db = db
+  constructor(statements: Statements) {
+    this.#statements = statements
   }
 
   put(turn: TurnRow, slot: number, offset: number, delta: string): void {
-    const row = { message: turn.number, attempt: turn.attempts, offset, delta }
-    this.#db
-      .insert(chunks)
-      .values({ slot, ...row })
-      .onConflictDoUpdate({ target: chunks.slot, set: row })
-      .run()
+    this.#statements.putChunk({ slot, message: turn.number, attempt: turn.attempts, offset, delta })
   }
 
   /**
@@ -31,12 +24,7 @@ export class ChunkStore {
    * @returns `whole: false` when a piece is missing, which must not happen: `text` is then what lies before the gap
    */
   read(turn: TurnRow): { text: string; whole: boolean } {
-    const rows = this.#db
-      .select({ offset: chunks.offset, delta: chunks.delta })
-      .from(chunks)
-      .where(and(eq(chunks.message, turn.number), eq(chunks.attempt, turn.attempts)))
-      .orderBy(asc(chunks.slot))
-      .all()
+    const rows = this.#statements.chunksOf(turn.number, turn.attempts)
     let text = ''
     for (const row of rows) {
       if (row.offset !== text.length) return { text, whole: false }

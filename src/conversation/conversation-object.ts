@@ -150,6 +150,8 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   override webSocketClose(socket: WebSocket): void {
+    // The runtime answers no close of a hibernating socket: unanswered, the client waits, and ends with 1006.
+    socket.close(1000)
     this.#forget(socket)
   }
 

@@ -20,6 +20,7 @@ import { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
 import { Outbox } from './outbox.ts'
 import type { Reader } from './room.ts'
+import { Statements } from './statements.ts'
 import { hasEnded } from './turn-state.ts'
 import { TurnRunner } from './turn-runner.ts'
 
@@ -35,15 +36,15 @@ export class Conversation {
   /** Who waits for the end of which turn. */
   readonly #waiters = new Map<number, (() => void)[]>()
 
-  constructor(db: Database, history: History, deps: ConversationDeps) {
+  private constructor(db: Database, statements: Statements, history: History, deps: ConversationDeps) {
     this.#deps = deps
     this.#history = history
-    this.#log = new LogReader(db)
+    this.#log = new LogReader(db, statements)
     this.audience = new Audience(history, this.#log, () => this.#runner)
     this.#runner = new TurnRunner({
       history,
       log: this.#log,
-      chunks: new ChunkStore(db),
+      chunks: new ChunkStore(statements),
       model: deps.model,
       systemPrompt: deps.settings.systemPrompt,
       contextTokens: deps.settings.contextTokens,
@@ -65,8 +66,9 @@ export class Conversation {
   }
 
   static load(db: Database, deps: ConversationDeps): Conversation | null {
-    const history = History.load(db, () => deps.now())
-    return history && new Conversation(db, history, deps)
+    const statements = new Statements(db)
+    const history = History.load(db, statements, () => deps.now())
+    return history && new Conversation(db, statements, history, deps)
   }
 
   static create(
@@ -74,8 +76,13 @@ export class Conversation {
     deps: ConversationDeps,
     input: { id: string; ownerId: string; title: string },
   ): Conversation {
-    const history = History.create(db, () => deps.now(), input)
-    return new Conversation(db, history, deps)
+    const statements = new Statements(db)
+    return new Conversation(
+      db,
+      statements,
+      History.create(db, statements, () => deps.now(), input),
+      deps,
+    )
   }
 
   get deleted(): boolean {
@@ -119,6 +126,7 @@ export class Conversation {
       { author, clientId, content, requestId, ...choices },
       startNow,
     )
+    this.#log.remember(message)
     const accepted = this.#acknowledge(turn, input.id, false, sender)
     this.audience.showEvents(events, { message: () => message, turn: () => turn })
     if (startNow) this.#runner.launch(turn)

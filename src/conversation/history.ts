@@ -13,6 +13,7 @@ import type { Principal } from '../protocol/principal.ts'
 import type { Database } from './database.ts'
 import type { ConversationRow, EventRow, EventType, MessageRow, TurnRow } from './events.ts'
 import * as schema from './schema.ts'
+import type { Statements } from './statements.ts'
 import type { EndedState } from './turn-state.ts'
 
 export interface NewMessage {
@@ -51,6 +52,7 @@ const MARKS = 1
 
 export class History {
   readonly #db: Database
+  readonly #statements: Statements
   readonly #now: () => number
   #conversation: ConversationRow
   #marks: { delivered: number; settledTurn: number }
@@ -60,8 +62,14 @@ export class History {
   /** Turns that have not ended, oldest first. */
   readonly #open = new Map<number, TurnRow>()
 
-  private constructor(db: Database, now: () => number, conversation: ConversationRow) {
+  private constructor(
+    db: Database,
+    statements: Statements,
+    now: () => number,
+    conversation: ConversationRow,
+  ) {
     this.#db = db
+    this.#statements = statements
     this.#now = now
     this.#conversation = conversation
     const marks = db.select().from(schema.marks).get()
@@ -98,13 +106,14 @@ export class History {
   }
 
   /** @returns null when there is no conversation here, or one that is being deleted */
-  static load(db: Database, now: () => number): History | null {
+  static load(db: Database, statements: Statements, now: () => number): History | null {
     const row = db.select().from(schema.conversation).get()
-    return row ? new History(db, now, row) : null
+    return row ? new History(db, statements, now, row) : null
   }
 
   static create(
     db: Database,
+    statements: Statements,
     now: () => number,
     input: { id: string; ownerId: string; title: string },
   ): History {
@@ -115,7 +124,7 @@ export class History {
       db.insert(schema.members).values({ userId: input.ownerId, role: 'owner', joinedAt: createdAt }).run()
       db.insert(schema.marks).values({ id: MARKS, delivered: -1, settledTurn: 0 }).run()
     })
-    return new History(db, now, row)
+    return new History(db, statements, now, row)
   }
 
   get conversation(): ConversationRow {
@@ -190,9 +199,9 @@ export class History {
     if (title !== null) events.push(this.#event('conversation_updated', null, null, events.length + 1))
     this.#db.transaction(() => {
       if (title !== null) this.#db.update(schema.conversation).set({ title }).run()
-      this.#db.insert(schema.messages).values(message).run()
-      this.#db.insert(schema.turns).values(turn).run()
-      this.#db.insert(schema.events).values(events).run()
+      this.#statements.insertMessage(message)
+      this.#statements.insertTurn(turn)
+      for (const event of events) this.#statements.insertEvent(event)
     })
     if (title !== null) this.#conversation = { ...this.#conversation, title }
     this.#number = number
@@ -206,12 +215,8 @@ export class History {
     const started: TurnRow = { ...turn, state: 'streaming', attempts: turn.attempts + 1 }
     const event = this.#event('stream_start', turn.number, { attempt: started.attempts, offset: from })
     this.#db.transaction(() => {
-      this.#db
-        .update(schema.turns)
-        .set({ state: started.state, attempts: started.attempts })
-        .where(eq(schema.turns.number, turn.number))
-        .run()
-      this.#db.insert(schema.events).values(event).run()
+      this.#statements.updateTurn(started)
+      this.#statements.insertEvent(event)
     })
     this.#open.set(turn.number, started)
     this.#told([event])
@@ -242,13 +247,9 @@ export class History {
     const event = this.#event(ENDED_EVENT[ending.state], turn.number, null)
     const ended: TurnRow = { ...turn, state: ending.state, endedAt: now }
     this.#db.transaction(() => {
-      this.#db.insert(schema.messages).values(message).run()
-      this.#db
-        .update(schema.turns)
-        .set({ state: ended.state, endedAt: now })
-        .where(eq(schema.turns.number, turn.number))
-        .run()
-      this.#db.insert(schema.events).values(event).run()
+      this.#statements.insertMessage(message)
+      this.#statements.updateTurn(ended)
+      this.#statements.insertEvent(event)
     })
     this.#open.delete(turn.number)
     this.#told([event])
@@ -259,7 +260,7 @@ export class History {
     const event = this.#event('conversation_updated', null, null)
     this.#db.transaction(() => {
       this.#db.update(schema.conversation).set({ title }).run()
-      this.#db.insert(schema.events).values(event).run()
+      this.#statements.insertEvent(event)
     })
     this.#conversation = { ...this.#conversation, title }
     this.#told([event])
@@ -278,7 +279,7 @@ export class History {
     const oldestOpen = this.#open.keys().next()
     const settledTurn = oldestOpen.done ? this.#number : oldestOpen.value - 1
     this.#marks = { delivered, settledTurn }
-    this.#db.update(schema.marks).set(this.#marks).where(eq(schema.marks.id, MARKS)).run()
+    this.#statements.updateMarks(this.#marks)
   }
 
   /**
@@ -288,7 +289,7 @@ export class History {
    */
   findByClientId(author: Principal, clientId: string, content: string): TurnRow | null {
     const key = clientKeyOf(author.userId, clientId)
-    const turn = this.#db.select().from(schema.turns).where(eq(schema.turns.clientKey, key)).get()
+    const turn = this.#statements.turnByClientKey(key)
     if (!turn) return null
     const asked = this.#db
       .select()

@@ -4,23 +4,35 @@
  * Only finished messages have rows; the caller adds the one that is being written. Pages go by key, never by offset,
  * and every read is bounded, so a conversation with thousands of messages costs what a short one costs.
  */
-import { and, asc, desc, eq, gt, gte, inArray, lt, lte } from 'drizzle-orm'
+import { and, asc, desc, gt, gte, inArray, lt, lte } from 'drizzle-orm'
 import { PAGE_CHARS } from '../protocol/limits.ts'
 import type { ModelMessage } from '../models/model.ts'
 import type { Database } from './database.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
 import * as schema from './schema.ts'
+import type { Statements } from './statements.ts'
 
 /** Messages read at a time on the way from a question back to the root. */
 const CONTEXT_BATCH = 64
 /** What a provider adds around each message, in tokens (OpenAI's published count for chat messages is 3 to 4). */
 const TOKENS_PER_MESSAGE = 4
 
+type ContextRow = Pick<MessageRow, 'number' | 'parent' | 'role' | 'content' | 'tokens'>
+
 export class LogReader {
   readonly #db: Database
+  readonly #statements: Statements
+  /** The messages of the last context, and what was written since: a conversation that goes on reads none of them again. */
+  #recent = new Map<number, ContextRow>()
 
-  constructor(db: Database) {
+  constructor(db: Database, statements: Statements) {
     this.#db = db
+    this.#statements = statements
+  }
+
+  /** Told of each message that is written; messages never change. */
+  remember({ number, parent, role, content, tokens }: MessageRow): void {
+    this.#recent.set(number, { number, parent, role, content, tokens })
   }
 
   /**
@@ -73,11 +85,11 @@ export class LogReader {
   }
 
   message(number: number): MessageRow | undefined {
-    return this.#db.select().from(schema.messages).where(eq(schema.messages.number, number)).get()
+    return this.#statements.message(number)
   }
 
   turn(number: number): TurnRow | undefined {
-    return this.#db.select().from(schema.turns).where(eq(schema.turns.number, number)).get()
+    return this.#statements.turn(number)
   }
 
   /**
@@ -86,24 +98,18 @@ export class LogReader {
    * what follows nothing: the result never begins with an answer.
    */
   context(question: number, budget: number): ModelMessage[] {
-    const path: MessageRow[] = []
+    const path: ContextRow[] = []
     let spent = 0
-    let next: number | null = question
-    while (next !== null) {
-      const batch: Map<number, MessageRow> = new Map(this.#batchUpTo(next).map((row) => [row.number, row]))
-      const before: number = next
-      while (next !== null && batch.has(next)) {
-        const row: MessageRow = batch.get(next)!
-        spent += row.tokens + TOKENS_PER_MESSAGE
-        if (spent > budget && path.length > 0) {
-          next = null
-          break
-        }
-        path.push(row)
-        next = row.parent
-      }
-      if (next === before) break
+    for (
+      let row = this.#contextRow(question);
+      row;
+      row = row.parent === null ? null : this.#contextRow(row.parent)
+    ) {
+      spent += row.tokens + TOKENS_PER_MESSAGE
+      if (spent > budget && path.length > 0) break
+      path.push(row)
     }
+    this.#recent = new Map(path.map((row) => [row.number, row]))
     const messages = path
       .toReversed()
       .filter((row) => row.content !== '')
@@ -112,13 +118,19 @@ export class LogReader {
     return messages
   }
 
-  #batchUpTo(number: number): MessageRow[] {
-    return this.#db
-      .select()
+  /** One message; when it must be read, those before it, which the way back usually needs, come along. */
+  #contextRow(number: number): ContextRow | null {
+    const known = this.#recent.get(number)
+    if (known) return known
+    const { parent, role, content, tokens } = schema.messages
+    const rows = this.#db
+      .select({ number: schema.messages.number, parent, role, content, tokens })
       .from(schema.messages)
       .where(lte(schema.messages.number, number))
       .orderBy(desc(schema.messages.number))
       .limit(CONTEXT_BATCH)
       .all()
+    for (const row of rows) this.#recent.set(row.number, row)
+    return this.#recent.get(number) ?? null
   }
 }

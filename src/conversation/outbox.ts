@@ -33,24 +33,27 @@ export class Outbox<T> {
 
   /** Delivers until all is told. @returns false when a delivery failed; call again later */
   drain(): Promise<boolean> {
-    this.#draining ??= this.#run().finally(() => {
-      this.#draining = null
-    })
+    this.#draining ??= this.#run()
     return this.#draining
   }
 
   async #run(): Promise<boolean> {
-    for (let next = this.#deps.pending(); next; next = this.#deps.pending()) {
-      try {
+    // So that `#draining` is set before the end of this clears it.
+    await Promise.resolve()
+    try {
+      for (let next = this.#deps.pending(); next; next = this.#deps.pending()) {
         await this.#deps.deliver(next.entry)
-      } catch (error) {
-        this.#failures++
-        this.#deps.report(error)
-        return false
+        this.#deps.settle(next.upTo)
+        this.#failures = 0
       }
-      this.#deps.settle(next.upTo)
-      this.#failures = 0
+      return true
+    } catch (error) {
+      this.#failures++
+      this.#deps.report(error)
+      return false
+    } finally {
+      // In the same step in which nothing was pending: who comes later finds it free, and starts again.
+      this.#draining = null
     }
-    return true
   }
 }

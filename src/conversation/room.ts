@@ -68,7 +68,13 @@ export class Room {
   }
 
   closeAll(code: number, reason: string): void {
-    for (const reader of this.#readers) reader.close(code, reason)
+    for (const reader of this.#readers) {
+      try {
+        reader.close(code, reason)
+      } catch {
+        // It is closed already.
+      }
+    }
     this.#readers.clear()
   }
 

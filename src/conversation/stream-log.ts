@@ -56,7 +56,8 @@ export class StreamLog {
     this.#text += whole
     this.#unshown += whole
     this.#unstored += whole
-    const due = this.#lastShown + STREAM_FRAME_MS - this.#deps.now()
+    // Never longer than a frame, also when the clock was set back in between.
+    const due = Math.min(STREAM_FRAME_MS, this.#lastShown + STREAM_FRAME_MS - this.#deps.now())
     if (due <= 0) this.showPending()
     else this.#cancelShow ??= this.#deps.after(due, () => this.showPending())
     if (this.#unstored.length >= STREAM_FLUSH_CHARS) this.#storePending()
@@ -102,8 +103,9 @@ export class StreamLog {
 
   #armStore(): void {
     if (this.#cancelStore) return
-    const due = Math.max(0, this.#lastStored + STREAM_FLUSH_MS - this.#deps.now())
-    this.#cancelStore = this.#deps.after(due, () => this.#storePending())
+    const due = this.#lastStored + STREAM_FLUSH_MS - this.#deps.now()
+    const wait = Math.min(STREAM_FLUSH_MS, Math.max(0, due))
+    this.#cancelStore = this.#deps.after(wait, () => this.#storePending())
   }
 
   #storePending(): void {

@@ -196,6 +196,7 @@ export class TurnRunner {
 
   #finish(turn: TurnRow, ending: Ending): void {
     const { message, turn: ended, event } = this.#deps.history.finish(turn, ending)
+    this.#deps.log.remember(message)
     this.#show(event, ended, message)
     this.#deps.ended(ended)
   }

@@ -16,13 +16,15 @@ export interface Logger {
 const SECRET_NAME = /authorization|cookie|password|secret|token$|ticket|api[-_]?key/i
 /** JSON Web Tokens, bearer credentials, provider keys, and credentials in URLs. */
 const SECRET_TEXT =
-  /eyJ[\w-]+\.[\w-]+\.[\w-]*|\bbearer\s+[^\s"']+|\b(?:sk|pk|rk)[-_][\w-]{8,}|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[?&](?:ticket|token|key)=)[^&\s"']+/gi
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|\bbearer\s+[^\s"']+|\b(?:sk|pk|rk)[-_][\w-]{8,}|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[?&][\w-]*(?:ticket|token|key|secret|password)=)[^&\s"']+/gi
 const REDACTED = '[redacted]'
 /** A log line is no place for a document. */
 const MAX_TEXT_CHARS = 2_000
 
 export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return value.slice(0, MAX_TEXT_CHARS).replace(SECRET_TEXT, REDACTED)
+  // Cut last: half a credential is no longer known as one.
+  if (typeof value === 'string') return value.replace(SECRET_TEXT, REDACTED).slice(0, MAX_TEXT_CHARS)
+  if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return value
   if (depth > 4) return '[deep]'
   if (Array.isArray(value)) return value.slice(0, 50).map((item) => redact(item, depth + 1))

@@ -17,7 +17,8 @@ export function fieldError(error: { readonly issues: readonly Issue[] }): AppErr
     })
   }
   const field = issue.path.join('.')
-  const missing = issue.code === 'invalid_type' && issue.input === undefined
+  // zod keeps the input out of its issues, so only the message tells a missing field from one of another type.
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
   const what = missing ? 'is required' : lowerFirst(issue.message)
   return new AppError(
     'validation_failed',
