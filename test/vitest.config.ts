@@ -7,6 +7,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // The log of a request is worth reading when its test failed, and noise when it passed.
+    silent: 'passed-only',
     projects: [
       {
         root: new URL('..', import.meta.url).pathname,

@@ -9,6 +9,7 @@
  *     room.open()
  *     room.send('Hello')
  */
+import './no-eval.ts'
 import { Api } from './api.ts'
 import { ConversationConnection } from './connection.ts'
 import { browserEnvironment, type Environment, type KeyValueStore } from './environment.ts'

@@ -6,9 +6,6 @@ import * as z from 'zod'
 import { decodeCompactChunk } from '../protocol/compact-chunk.ts'
 import { serverFrame, type ServerFrame } from '../protocol/server-frames.ts'
 
-// The page's CSP forbids `eval`, which zod would otherwise try in order to compile its checks.
-z.config({ jitless: true })
-
 /** A durable event that this version does not know. */
 export interface UnknownEvent {
   readonly type: 'unknown_event'

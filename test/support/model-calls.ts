@@ -18,6 +18,8 @@ export interface ModelCall {
   aborted: boolean
   /** The server said everything that the directives ask for, faults included. */
   finished: boolean
+  /** When a streamed answer's last byte was written, by the clock of monotonic.ts; null until then. */
+  endedAt: number | null
   tokensSent: number
 }
 
@@ -51,7 +53,7 @@ export class CallLog {
     return this.#calls
   }
 
-  add(call: Omit<ModelCall, 'id' | 'at' | 'aborted' | 'finished' | 'tokensSent'>): ModelCall {
+  add(call: Omit<ModelCall, 'id' | 'at' | 'aborted' | 'finished' | 'endedAt' | 'tokensSent'>): ModelCall {
     this.#lastId += 1
     const started = {
       ...call,
@@ -59,6 +61,7 @@ export class CallLog {
       at: Date.now(),
       aborted: false,
       finished: false,
+      endedAt: null,
       tokensSent: 0,
     }
     this.#calls.push(started)

@@ -9,6 +9,7 @@ import type { CallLog, Gates, ModelCall } from './model-calls.ts'
 import type { Directives } from './model-directives.ts'
 import type { Pacer } from './model-pace.ts'
 import type { Answer } from './model-text.ts'
+import { monotonicMs } from './monotonic.ts'
 
 export interface Play {
   readonly call: ModelCall
@@ -54,6 +55,7 @@ export async function playStream(play: Play): Promise<void> {
   if (!directives['no-done']) await wire.send(wire.event('[DONE]'))
   if (directives['end-gate'] !== undefined) await play.gates.pass(directives['end-gate'], signal)
   call.finished = true
+  call.endedAt = monotonicMs()
   response.end()
 }
 

@@ -14,5 +14,7 @@ test('a guest chats', async () => {
     headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
     body: JSON.stringify({ message: '[[text="Hi 😀 there"]]' }),
   })
-  expect(await response.json()).toMatchObject({ message: { parts: [{ text: 'Hi 😀 there' }], status: 'completed' } })
+  expect(await response.json()).toMatchObject({
+    message: { parts: [{ text: 'Hi 😀 there' }], status: 'completed' },
+  })
 })

@@ -36,7 +36,7 @@ marked.use({
     code({ text, lang }) {
       const language = /^[\w.#+-]{1,24}/.exec(lang ?? '')?.[0] ?? ''
       return (
-        `<div class="code"><div class="code-bar"><span>${escape(language || 'text')}</span>` +
+        `<div class="code"><div class="code-bar"><span>${escape(language || 'code')}</span>` +
         `<button type="button" class="code-copy">Copy</button></div>` +
         `<pre tabindex="0"><code>${escape(text)}\n</code></pre></div>`
       )

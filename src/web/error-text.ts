@@ -1,0 +1,22 @@
+/**
+ * Errors as sentences. The server's own `detail` is written for people and is used as it is; only what the server never
+ * said, or says in the terms of the protocol, gets words here.
+ */
+import type { ParleyErrorCode } from '../client/index.ts'
+
+interface Described {
+  readonly code: ParleyErrorCode
+  readonly detail?: string
+  readonly message?: string
+}
+
+const SENTENCES: Record<string, string> = {
+  network: 'The server could not be reached. Check your connection and try again.',
+  not_found: 'This conversation does not exist, or is not yours.',
+  unauthorized: 'Your session has ended. Reload the page to get a new one.',
+  queue_full: 'Too many messages are waiting in this conversation. Try again when some are answered.',
+}
+
+export function errorText({ code, detail, message }: Described): string {
+  return (SENTENCES[code] ?? detail ?? message) || 'Something went wrong.'
+}

@@ -1,0 +1,80 @@
+/**
+ * `npm run bench`: measures the built Worker against a bare relay and against the model server itself, and prints a table.
+ *
+ *   npm run bench -- [--only=first-token,fan-out] [--quick] [--json FILE]
+ *
+ * The model server, Parley and the relay run in processes of their own (Parley and the relay in one workerd each); this
+ * process is the load. Only one server works at a time, and they take turns within a row. `--quick` repeats less.
+ */
+import { writeFile } from 'node:fs/promises'
+import { arch, cpus, platform } from 'node:os'
+import { parseArgs } from 'node:util'
+import { spawnModelServer } from '../support/model-server-process.ts'
+import type { Bench, Measure, Row } from './bench.ts'
+import { ParleyTarget } from './parley-target.ts'
+import { RelayTarget } from './relay-target.ts'
+import { measureBundleSize } from './rows/bundle-size.ts'
+import { measureFanOut } from './rows/fan-out.ts'
+import { measureFirstToken } from './rows/first-token.ts'
+import { measureLongHistory } from './rows/long-history.ts'
+import { measureManyConversations } from './rows/many-conversations.ts'
+import { measureResume } from './rows/resume.ts'
+import { measureRowsWritten } from './rows/rows-written.ts'
+import { measureWireBytes } from './rows/wire-bytes.ts'
+import { markdownTable } from './table.ts'
+
+/** In the order of the table. */
+const MEASURES = {
+  'first-token': measureFirstToken,
+  'wire-bytes': measureWireBytes,
+  'fan-out': measureFanOut,
+  'many-conversations': measureManyConversations,
+  resume: measureResume,
+  'long-history': measureLongHistory,
+  'rows-written': measureRowsWritten,
+  'bundle-size': measureBundleSize,
+} satisfies Record<string, Measure>
+
+const QUICK_SCALE = 0.25
+
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+})
+const chosen = values.only?.split(',') ?? Object.keys(MEASURES)
+for (const name of chosen) {
+  if (!(name in MEASURES))
+    throw new Error(`no such row: ${name}; there are ${Object.keys(MEASURES).join(', ')}`)
+}
+
+const model = await spawnModelServer()
+const started: { stop(): Promise<void> }[] = [model]
+const begin = performance.now()
+const rows: Row[] = []
+try {
+  const modelUrl = model.client.baseUrl
+  const relay = await RelayTarget.start({ modelUrl })
+  started.push(relay)
+  const parley = await ParleyTarget.start({ modelUrl })
+  started.push(parley)
+  const bench: Bench = { model: model.client, relay, parley, scale: values.quick ? QUICK_SCALE : 1 }
+  for (const [name, measure] of Object.entries<Measure>(MEASURES)) {
+    if (!chosen.includes(name)) continue
+    const since = performance.now()
+    rows.push(...(await measure(bench)))
+    console.error(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`)
+  }
+} finally {
+  await Promise.all(started.map((process) => process.stop()))
+}
+
+const seconds = Math.round((performance.now() - begin) / 1000)
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${platform()} ${arch()}, Node ${process.version}`
+console.log(
+  `${markdownTable(rows)}\n\n${machine}; ${seconds} s. Medians of rounds; in parentheses, the least and the most.`,
+)
+if (values.json !== undefined) {
+  await writeFile(
+    values.json,
+    `${JSON.stringify({ machine, seconds, quick: values.quick, rows }, null, 2)}\n`,
+  )
+}

@@ -1,0 +1,63 @@
+/**
+ * Builds and starts what is measured, each server in a process of its own with a folder of its own.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildWorker, PARLEY_CONFIG } from '../support/built-worker.ts'
+import { startJsonLineProcess, type JsonLineProcess } from '../support/json-line-process.ts'
+import type { ServedWorker } from '../support/parley-process.ts'
+
+const MAIN = join(import.meta.dirname, '../support/parley-process.ts')
+const WORKERS = join(import.meta.dirname, '../workers/bench')
+
+/** The product, the floor, the product with its writes counted, and what a deployment would upload. */
+export const BUILDS = {
+  parley: { config: PARLEY_CONFIG, outdir: '.build/bench/parley' },
+  relay: { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay' },
+  counting: {
+    config: PARLEY_CONFIG,
+    outdir: '.build/bench/counting',
+    entry: join(WORKERS, 'counting-worker.ts'),
+  },
+  minified: { config: PARLEY_CONFIG, outdir: '.build/bench/minified', minify: true },
+  'minified-relay': {
+    config: join(WORKERS, 'relay.toml'),
+    outdir: '.build/bench/minified-relay',
+    minify: true,
+  },
+} as const
+
+export type Build = keyof typeof BUILDS
+
+export interface ServeOptions {
+  /** The model's base URL, up to and including `/v1`. */
+  readonly modelUrl: string
+  readonly inspector?: boolean
+}
+
+const built = new Map<Build, Promise<string>>()
+
+/** The folder of a build, which is made once. */
+export function build(name: Build): Promise<string> {
+  let directory = built.get(name)
+  if (!directory) built.set(name, (directory = buildWorker(BUILDS[name])))
+  return directory
+}
+
+export async function serve(
+  name: Build,
+  { modelUrl, inspector = false }: ServeOptions,
+): Promise<JsonLineProcess<ServedWorker>> {
+  const persist = await mkdtemp(join(tmpdir(), 'parley-bench-'))
+  const args = ['--worker', await build(name), '--config', BUILDS[name].config, '--persist', persist]
+  args.push('--var', `OPENAI_BASE_URL=${modelUrl}`, ...(inspector ? ['--inspector', '0'] : []))
+  const served = await startJsonLineProcess<ServedWorker>(MAIN, args)
+  return {
+    line: served.line,
+    async stop() {
+      await served.stop()
+      await rm(persist, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Looks into the persistence folder, past the application: what is really stored, also while nothing runs, and without
+ * waking the object that it belongs to. Read-only; SQLite lets a reader in beside the runtime.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+export interface StoredTurn {
+  readonly number: number
+  readonly state: string
+  readonly attempts: number
+  /** What is stored of its answer: all of it, or the pieces so far of the newest attempt. */
+  readonly text: string
+}
+
+export interface StoredConversation {
+  /** `<client id>` of each person's message, in order. */
+  readonly clientIds: readonly string[]
+  readonly turns: readonly StoredTurn[]
+  /** The `seq` of each event, in order. */
+  readonly seqs: readonly number[]
+  /** When the newest event happened, as clients are told. */
+  readonly lastActivityAt: string | null
+}
+
+/** Names of the databases of a class's objects: one for each object that ever stored anything. */
+export function storedObjects(persistDir: string, className: string): string[] {
+  const folder = folderOf(persistDir, className)
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter((name) => name.endsWith('.sqlite') && !name.startsWith('metadata'))
+}
+
+/** @returns null when there is no such conversation */
+export function readStored(persistDir: string, conversationId: string): StoredConversation | null {
+  for (const name of storedObjects(persistDir, 'ConversationObject')) {
+    const db = new DatabaseSync(join(folderOf(persistDir, 'ConversationObject'), name), { readOnly: true })
+    try {
+      if (isOf(db, conversationId)) return read(db)
+    } finally {
+      db.close()
+    }
+  }
+  return null
+}
+
+/** Turns that have not ended. */
+export function openTurns(stored: StoredConversation): StoredTurn[] {
+  return stored.turns.filter((turn) => /^(queued|admitted|streaming|awaiting_approval)$/.test(turn.state))
+}
+
+function folderOf(persistDir: string, className: string): string {
+  return join(persistDir, 'v3/do', `parley-${className}`)
+}
+
+function isOf(db: DatabaseSync, conversationId: string): boolean {
+  const created = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'conversation'").get()
+  return (
+    created !== undefined &&
+    db.prepare('SELECT 1 FROM conversation WHERE id = ?').get(conversationId) !== undefined
+  )
+}
+
+function read(db: DatabaseSync): StoredConversation {
+  // One transaction, so that all of it is of one moment.
+  db.exec('BEGIN')
+  const clientIds = db
+    .prepare("SELECT client_id FROM messages WHERE role = 'user' ORDER BY number")
+    .all()
+    .map((row) => String(row['client_id']))
+  const turns = db
+    .prepare('SELECT number, state, attempts FROM turns ORDER BY number')
+    .all()
+    .map((row): StoredTurn => {
+      const number = Number(row['number'])
+      const attempts = Number(row['attempts'])
+      return { number, state: String(row['state']), attempts, text: textOf(db, number, attempts) }
+    })
+  const events = db.prepare('SELECT seq, at FROM events ORDER BY seq').all()
+  const last = events.at(-1)
+  return {
+    clientIds,
+    turns,
+    seqs: events.map((row) => Number(row['seq'])),
+    lastActivityAt: last ? new Date(Number(last['at'])).toISOString() : null,
+  }
+}
+
+function textOf(db: DatabaseSync, message: number, attempt: number): string {
+  const finished = db.prepare('SELECT content FROM messages WHERE number = ?').get(message)
+  if (finished) return String(finished['content'])
+  return db
+    .prepare('SELECT delta FROM chunks WHERE message = ? AND attempt = ? ORDER BY slot')
+    .all(message, attempt)
+    .map((row) => String(row['delta']))
+    .join('')
+}

@@ -1,0 +1,89 @@
+/**
+ * Parley as a person starts it: a real `wrangler dev` in a process group of its own, with its own persistence folder.
+ *
+ * `kill9` takes all of it at once (wrangler, its proxy and both workerd processes), so nothing is flushed, shut down or
+ * told. Starting again on the same folder and port is what happens after a power cut or a crash of the machine.
+ */
+import { createServer, type AddressInfo } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { ProcessGroup } from './process-group.ts'
+
+export interface ParleyOptions {
+  /** Where databases and objects live; what a restart finds again. */
+  readonly persistDir: string
+  /** Variables, over those of wrangler.toml. */
+  readonly vars?: Readonly<Record<string, string | number>>
+  /** Any free one when left out. */
+  readonly port?: number | undefined
+}
+
+export interface ParleyProcess {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  readonly port: number
+  /** Everything that it printed so far. */
+  readonly logs: string
+  /** Resolves when it takes requests. @throws Error with what was printed, when it ends before that */
+  ready(): Promise<void>
+  /** `kill -9` of every process of it, at any time; resolves when they are gone. */
+  kill9(): Promise<void>
+  /** As Ctrl-C does it; resolves when they are gone. */
+  stop(): Promise<void>
+}
+
+export const ROOT = join(import.meta.dirname, '../..')
+
+/** What a person waits for, too: cheaper and sooner than asking again and again on a machine that is busy starting. */
+const READY = /Ready on http:\S+/
+
+/** Keeps wrangler quiet and off the network, and what it writes besides out of the person's home. */
+export function quietEnv(persistDir: string): Record<string, string> {
+  return {
+    WRANGLER_SEND_METRICS: 'false',
+    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+    WRANGLER_LOG_PATH: join(persistDir, 'wrangler-logs'),
+    WRANGLER_REGISTRY_PATH: join(persistDir, 'wrangler-registry'),
+    // As `npm run` and `npx` do: the page's build is started by the name of `node`.
+    PATH: [join(ROOT, 'node_modules/.bin'), process.env['PATH'] ?? ''].join(delimiter),
+  }
+}
+
+export async function startParley(options: ParleyOptions): Promise<ParleyProcess> {
+  const { port = await freePort() } = options
+  const parley = spawnParley({ ...options, port })
+  await parley.ready()
+  return parley
+}
+
+/** Starts it without waiting, for tests that kill it while it starts. */
+export function spawnParley({
+  persistDir,
+  vars = {},
+  port,
+}: ParleyOptions & { readonly port: number }): ParleyProcess {
+  const args = ['dev', '--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0']
+  // Instead of .dev.vars: the secrets of whoever runs the tests must not count.
+  args.push('--persist-to', persistDir, '--env-file', '/dev/null')
+  for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
+  const env = { ...quietEnv(persistDir), WRANGLER_HIDE_BANNER: 'true' }
+  const group = new ProcessGroup(join(ROOT, 'node_modules/.bin/wrangler'), args, { cwd: ROOT, env })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    get logs() {
+      return group.output
+    },
+    ready: async () => void (await group.printed(READY)),
+    kill9: () => group.kill9(),
+    stop: () => group.interrupt(),
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
