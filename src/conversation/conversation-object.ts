@@ -186,7 +186,7 @@ export class ConversationObject extends DurableObject<Env> {
   #forget(socket: WebSocket): void {
     const reader = this.#readers.get(socket)
     this.#readers.delete(socket)
-    if (reader) this.#conversation?.audience.leave(reader)
+    if (reader?.joined) this.#conversation?.audience.leave(reader)
   }
 
   async #erase(): Promise<void> {

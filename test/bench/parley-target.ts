@@ -2,6 +2,8 @@
  * Parley as a server under measure, spoken to the way its own client does: a guest, a ticket for each socket, and deltas in
  * the compact form.
  */
+import type { JsonLineProcess } from '../support/json-line-process.ts'
+import type { ServedWorker } from '../support/parley-process.ts'
 import { RawSocket } from '../support/raw-socket.ts'
 import { Room, type Target } from './room.ts'
 import { serve, type Build, type ServeOptions } from './serve.ts'
@@ -28,23 +30,26 @@ export interface ParleyFrame {
 
 export class ParleyTarget implements Target {
   readonly name = 'Parley'
-  readonly pid: number
-  readonly url: string
+  readonly served: ServedWorker
   readonly stop: () => Promise<void>
   readonly #token: string
   #asked = 0
 
-  private constructor(url: string, pid: number, token: string, stop: () => Promise<void>) {
-    this.url = url
-    this.pid = pid
-    this.#token = token
+  private constructor({ line, stop }: JsonLineProcess<ServedWorker>, token: string) {
+    this.served = line
     this.stop = stop
+    this.#token = token
+  }
+
+  /** Where the Worker answers. */
+  get url(): string {
+    return this.served.directUrl
   }
 
   static async start(options: ServeOptions, build: Build = 'parley'): Promise<ParleyTarget> {
-    const { line, stop } = await serve(build, options)
-    const guest = await post<{ accessToken: string }>(`${line.directUrl}/api/auth/guest`)
-    return new ParleyTarget(line.directUrl, line.pid, guest.accessToken, stop)
+    const process = await serve(build, options)
+    const guest = await post<{ accessToken: string }>(`${process.line.directUrl}/api/auth/guest`)
+    return new ParleyTarget(process, guest.accessToken)
   }
 
   async open(viewers: number, join: JoinOptions = {}): Promise<Room> {

@@ -1,6 +1,8 @@
 /**
  * The bare relay (test/workers/bench/relay.ts) as a server under measure.
  */
+import type { JsonLineProcess } from '../support/json-line-process.ts'
+import type { ServedWorker } from '../support/parley-process.ts'
 import { RawSocket } from '../support/raw-socket.ts'
 import { serve, type ServeOptions } from './serve.ts'
 import { Room, type Target } from './room.ts'
@@ -11,24 +13,21 @@ const DELTA_TAIL = '"}'
 
 export class RelayTarget implements Target {
   readonly name = 'relay'
-  readonly pid: number
+  readonly served: ServedWorker
   readonly stop: () => Promise<void>
-  readonly #url: string
   #rooms = 0
 
-  private constructor(url: string, pid: number, stop: () => Promise<void>) {
-    this.#url = url
-    this.pid = pid
+  private constructor({ line, stop }: JsonLineProcess<ServedWorker>) {
+    this.served = line
     this.stop = stop
   }
 
   static async start(options: ServeOptions): Promise<RelayTarget> {
-    const { line, stop } = await serve('relay', options)
-    return new RelayTarget(line.directUrl, line.pid, stop)
+    return new RelayTarget(await serve('relay', options))
   }
 
   async open(viewers: number): Promise<Room> {
-    const room = `${this.#url}/${++this.#rooms}`
+    const room = `${this.served.directUrl}/${++this.#rooms}`
     const watches: TurnWatch[] = []
     for (let i = 0; i < viewers; i++) {
       watches.push(new TurnWatch(await RawSocket.open(room), readRelayFrame, { keepText: i === 0 }))

@@ -3,6 +3,7 @@
  */
 import { expectedText } from '../support/model-text.ts'
 import { monotonicMs } from '../support/monotonic.ts'
+import type { ServedWorker } from '../support/parley-process.ts'
 import type { TurnSeen, TurnWatch } from './turn-watch.ts'
 
 export interface TurnResult {
@@ -56,8 +57,8 @@ export class Room {
 /** A server under measure. */
 export interface Target {
   readonly name: 'relay' | 'Parley'
-  /** Of its runtime. */
-  readonly pid: number
+  /** Its addresses, and the process of its runtime. */
+  readonly served: ServedWorker
   /** A new conversation with this many clients, ready to ask. */
   open(viewers: number): Promise<Room>
   stop(): Promise<void>

@@ -10,14 +10,26 @@ export function short(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 3) })
 }
 
-export const ms = (value: number): string => `${short(value)} ms`
-export const times = (ratio: number): string => `${short(ratio)} ×`
-export const kib = (bytes: number): string => `${short(bytes / 1024)} KiB`
-export const mib = (bytes: number): string => `${short(bytes / 1024 / 1024)} MiB`
+/** How a number is written: divided by `per`, with `unit` behind it. */
+export interface Unit {
+  readonly per: number
+  readonly unit: string
+}
+
+export const MS: Unit = { per: 1, unit: ' ms' }
+export const KIB: Unit = { per: 1024, unit: ' KiB' }
+export const MIB: Unit = { per: 1024 * 1024, unit: ' MiB' }
+export const THOUSANDS: Unit = { per: 1000, unit: 'k' }
+export const TIMES: Unit = { per: 1, unit: ' ×' }
+export const PLAIN: Unit = { per: 1, unit: '' }
+
+export function withUnit(value: number, { per, unit }: Unit): string {
+  return `${short(value / per)}${unit}`
+}
 
 /** The median, and between which figures the rounds lay. */
-export function withSpread({ median, min, max }: Figure, write: (value: number) => string): string {
-  return `${write(median)} (${short(min)}–${short(max)})`
+export function withSpread({ median, min, max }: Figure, unit: Unit): string {
+  return `${withUnit(median, unit)} (${short(min / unit.per)}–${short(max / unit.per)})`
 }
 
 export function markdownTable(rows: readonly Row[]): string {

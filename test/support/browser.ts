@@ -33,8 +33,9 @@ export class Person {
     this.context = context
     context.on('console', (message) => {
       // A request that fails is told to the person by the page; the browser's own line about it is no news.
-      const isNetwork =
-        message.text().startsWith('Failed to load resource') || /^WebSocket connection/.test(message.text())
+      const isNetwork = ['Failed to load resource', 'WebSocket connection'].some((start) =>
+        message.text().startsWith(start),
+      )
       if (message.type() === 'error' && !isNetwork) this.complaints.push(message.text())
     })
     context.on('weberror', (error) => this.complaints.push(String(error.error())))

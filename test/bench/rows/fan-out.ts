@@ -6,7 +6,7 @@ import { cpuSeconds } from '../../support/process-table.ts'
 import { inTurn, scaled, warmUp, type Bench, type Row } from '../bench.ts'
 import type { Target } from '../room.ts'
 import { figure, type Figure } from '../statistics.ts'
-import { short, times, withSpread } from '../table.ts'
+import { PLAIN, THOUSANDS, TIMES, withSpread, withUnit, type Unit } from '../table.ts'
 
 const ROUNDS = 5
 /** How long the answer is; the more viewers, the shorter, so that a turn of the relay takes a second or two. */
@@ -45,23 +45,23 @@ export async function measureFanOut(bench: Bench): Promise<readonly Row[]> {
     all.push({ viewers, tokens, ...rounds })
   }
   const viewers = CASES.map((each) => each.viewers).join(' / ')
-  const each = (figures: [Figure, Figure][], side: 0 | 1, write: (value: number) => string) =>
-    figures.map((pair) => withSpread(pair[side], write)).join(' / ')
+  const each = (figures: [Figure, Figure][], side: 0 | 1, unit: Unit) =>
+    figures.map((pair) => withSpread(pair[side], unit)).join(' / ')
   const ratios = (figures: [Figure, Figure][]) =>
-    figures.map(([relay, parley]) => times(parley.median / relay.median)).join(' / ')
+    figures.map(([relay, parley]) => withUnit(parley.median / relay.median, TIMES)).join(' / ')
   return [
     {
       work: `deltas delivered/s to ${viewers} viewers, model as fast as it can`,
-      relay: each(rates, 0, thousands),
-      parley: `${each(rates, 1, thousands)}; ${ratios(rates)} the relay's`,
+      relay: each(rates, 0, THOUSANDS),
+      parley: `${each(rates, 1, THOUSANDS)}; ${ratios(rates)} the relay's`,
       goal: "above the relay's",
       met: rates.every(([relay, parley]) => parley.median > relay.median),
       figures: { all, load },
     },
     {
       work: `CPU seconds per 10,000 delivered tokens, ${viewers} viewers`,
-      relay: each(cpus, 0, short),
-      parley: `${each(cpus, 1, short)}; ${ratios(cpus)} the relay's`,
+      relay: each(cpus, 0, PLAIN),
+      parley: `${each(cpus, 1, PLAIN)}; ${ratios(cpus)} the relay's`,
       goal: "≤ the relay's",
       met: cpus.every(([relay, parley]) => parley.median <= relay.median),
       figures: { cpus },
@@ -74,7 +74,7 @@ async function oneRound(bench: Bench, target: Target, viewers: number, tokens: n
   await warmUp(room, 1)
   let turns = 0
   let time = 0
-  const cpuBefore = await cpuSeconds(target.pid)
+  const cpuBefore = await cpuSeconds(target.served.pid)
   const ownBefore = process.cpuUsage()
   const begin = performance.now()
   while (time < LEAST_MS * bench.scale) {
@@ -83,12 +83,8 @@ async function oneRound(bench: Bench, target: Target, viewers: number, tokens: n
   }
   const own = process.cpuUsage(ownBefore)
   const load = (own.user + own.system) / 1000 / (performance.now() - begin)
-  const cpu = (await cpuSeconds(target.pid)) - cpuBefore
+  const cpu = (await cpuSeconds(target.served.pid)) - cpuBefore
   await room.close()
   const delivered = turns * tokens * viewers
   return { rate: (delivered / time) * 1000, cpu: (cpu / delivered) * 10_000, load }
-}
-
-function thousands(value: number): string {
-  return `${short(value / 1000)}k`
 }

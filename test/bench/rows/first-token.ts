@@ -7,7 +7,7 @@ import { inTurn, scaled, warmUp, type Bench, type Row } from '../bench.ts'
 import { DirectClient } from '../direct-client.ts'
 import type { Target } from '../room.ts'
 import { figure, median } from '../statistics.ts'
-import { ms, times, withSpread } from '../table.ts'
+import { MS, TIMES, withSpread, withUnit } from '../table.ts'
 
 const ROUNDS = 8
 const TURNS = 25
@@ -38,21 +38,22 @@ export async function measureFirstToken(bench: Bench): Promise<readonly Row[]> {
     figure(rounds[name].map(({ first }, i) => first - (rounds.direct[i]?.first ?? 0)))
   const relay = added('relay')
   const parley = added('Parley')
+  const direct = median(rounds.direct.map(({ first }) => first))
   const relayEnd = figure(rounds.relay.map(({ end }) => end))
   const parleyEnd = figure(rounds.Parley.map(({ end }) => end))
   return [
     {
-      work: `added time to first token, one client, p50 (direct: ${ms(median(rounds.direct.map(({ first }) => first)))})`,
-      relay: withSpread(relay, ms),
-      parley: `${withSpread(parley, ms)}, ${times(parley.median / relay.median)} the relay's`,
+      work: `added time to first token, one client, p50 (direct: ${withUnit(direct, MS)})`,
+      relay: withSpread(relay, MS),
+      parley: `${withSpread(parley, MS)}, ${withUnit(parley.median / relay.median, TIMES)} the relay's`,
       goal: `≤ ${MOST_ADDED} × the relay's`,
       met: parley.median <= MOST_ADDED * relay.median,
       figures: { rounds, relay, parley },
     },
     {
       work: "model's end → client knows the turn is complete and stored, p50",
-      relay: withSpread(relayEnd, ms),
-      parley: withSpread(parleyEnd, ms),
+      relay: withSpread(relayEnd, MS),
+      parley: withSpread(parleyEnd, MS),
       goal: `≤ ${MOST_END_MS} ms`,
       met: parleyEnd.median <= MOST_END_MS,
       figures: { relay: relayEnd, parley: parleyEnd },

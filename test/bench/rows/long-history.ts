@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { scaled, type Bench, type Row } from '../bench.ts'
 import type { Room } from '../room.ts'
 import { figure, median, type Figure } from '../statistics.ts'
-import { ms, short, withSpread } from '../table.ts'
+import { MS, short, withSpread } from '../table.ts'
 
 const ROUNDS = 6
 const TURNS = 5
@@ -47,7 +47,7 @@ export async function measureLongHistory(bench: Bench): Promise<readonly Row[]> 
     {
       work: `a turn with ${FEW} → ${scaled(bench, MANY, FEW).toLocaleString('en-US')} messages before it: first token, bytes from the client, bytes to each other viewer`,
       relay: '–',
-      parley: `${withSpread(before.first, ms)} → ${withSpread(after.first, ms)}, ${before.sent.median} → ${after.sent.median} B, ${before.received.median} → ${after.received.median} B`,
+      parley: `${withSpread(before.first, MS)} → ${withSpread(after.first, MS)}, ${before.sent.median} → ${after.sent.median} B, ${before.received.median} → ${after.received.median} B`,
       goal: `the same (${short(SAME_MS)} ms, ${short((SAME_BYTES - 1) * 100)} %)`,
       met:
         added <= SAME_MS &&

@@ -9,7 +9,7 @@ import { ParleyTarget } from '../parley-target.ts'
 import { RelayTarget } from '../relay-target.ts'
 import type { Target } from '../room.ts'
 import { figure, percentile } from '../statistics.ts'
-import { mib, ms, times, withSpread } from '../table.ts'
+import { MIB, MS, TIMES, withSpread, withUnit } from '../table.ts'
 
 const ROUNDS = 3
 const CONVERSATIONS = 200
@@ -45,21 +45,21 @@ export async function measureManyConversations(bench: Bench): Promise<readonly R
   const of = (name: Target['name'], key: keyof Round) => figure(rounds[name].map((each) => each[key]))
   const ratio = (key: keyof Round) => of('Parley', key).median / of('relay', key).median
   const both = (name: Target['name']) =>
-    `${withSpread(of(name, 'total'), ms)}, ${withSpread(of(name, 'first'), ms)}`
+    `${withSpread(of(name, 'total'), MS)}, ${withSpread(of(name, 'first'), MS)}`
   const ideal = (TOKENS - 1) * DELAY_MS
   return [
     {
       work: `${CONVERSATIONS} conversations at once, ${TOKENS} tokens each at ${DELAY_MS} ms: total (ideal ${ideal} ms), p95 first token`,
       relay: both('relay'),
-      parley: `${both('Parley')}; ${times(ratio('total'))}, ${times(ratio('first'))} the relay's`,
+      parley: `${both('Parley')}; ${withUnit(ratio('total'), TIMES)}, ${withUnit(ratio('first'), TIMES)} the relay's`,
       goal: `≤ ${MOST_TIME} × the relay's`,
       met: ratio('total') <= MOST_TIME && ratio('first') <= MOST_TIME,
       figures: rounds,
     },
     {
       work: 'RSS after that',
-      relay: withSpread(of('relay', 'resident'), mib),
-      parley: `${withSpread(of('Parley', 'resident'), mib)}; ${times(ratio('resident'))} the relay's`,
+      relay: withSpread(of('relay', 'resident'), MIB),
+      parley: `${withSpread(of('Parley', 'resident'), MIB)}; ${withUnit(ratio('resident'), TIMES)} the relay's`,
       goal: `≤ ${MOST_MEMORY} × the relay's`,
       met: ratio('resident') <= MOST_MEMORY,
       figures: rounds,
@@ -75,7 +75,7 @@ async function oneRound(target: Target): Promise<Round> {
   const results = await Promise.all(
     rooms.map((room, i) => room.turn(`[[tokens=${TOKENS} delay=${DELAY_MS}]] ${i}`)),
   )
-  const resident = await residentBytes(target.pid)
+  const resident = await residentBytes(target.served.pid)
   await Promise.all(rooms.map((room) => room.close()))
   const begin = Math.min(...results.map((turn) => turn.sentAt))
   return {

@@ -7,9 +7,9 @@ import { monotonicMs } from '../../support/monotonic.ts'
 import { scaled, type Bench, type Row } from '../bench.ts'
 import { joinText, type JoinOptions, type ParleyFrame } from '../parley-target.ts'
 import { figure, type Figure } from '../statistics.ts'
-import { kib, ms, short, withSpread } from '../table.ts'
+import { KIB, MS, short, withSpread, withUnit } from '../table.ts'
 
-const TIMES = 20
+const REPEATS = 20
 const TOKENS = 2_000
 const TEXT_BYTES = TOKENS * 4
 
@@ -37,7 +37,7 @@ export async function measureResume(bench: Bench): Promise<readonly Row[]> {
 
   const rejoined: Resumed[] = []
   const reloaded: Resumed[] = []
-  for (let i = 0; i < scaled(bench, TIMES, 5); i++) {
+  for (let i = 0; i < scaled(bench, REPEATS, 5); i++) {
     rejoined.push(await resume(bench, id, { after: seq, have: { messageId, offset: 0 } }))
     reloaded.push(await resume(bench, id, {}))
   }
@@ -53,7 +53,7 @@ export async function measureResume(bench: Bench): Promise<readonly Row[]> {
   )
   return [
     {
-      work: `resume after ${TOKENS.toLocaleString('en-US')} tokens (${kib(TEXT_BYTES)} of text): frames, bytes, time`,
+      work: `resume after ${TOKENS.toLocaleString('en-US')} tokens (${withUnit(TEXT_BYTES, KIB)} of text): frames, bytes, time`,
       relay: '–',
       parley: `${written(rejoin)}; after a reload ${written(reload)}`,
       goal: `≤ ${MOST_FRAMES} frames, ≤ ${MOST_BYTES} × the text, ≤ ${MOST_MS} ms`,
@@ -102,5 +102,5 @@ function figures(all: readonly Resumed[]): Record<keyof Resumed, Figure> {
 
 function written({ frames, bytes, time }: Record<keyof Resumed, Figure>): string {
   const part = short(bytes.median / TEXT_BYTES)
-  return `${frames.max} frames, ${kib(bytes.median)} = ${part} × the text, ${withSpread(time, ms)}`
+  return `${frames.max} frames, ${withUnit(bytes.median, KIB)} = ${part} × the text, ${withSpread(time, MS)}`
 }

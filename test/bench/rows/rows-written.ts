@@ -2,10 +2,9 @@
  * Rows that an answer of some seconds costs, as they are billed: SQL rows and index entries in the conversation, alarms,
  * and D1. Counted in a build of its own (test/workers/bench/counting-worker.ts), after the conversation's first turn.
  */
-import type { RowsWritten } from '../../workers/bench/counting-worker.ts'
-import type { Bench, Row } from '../bench.ts'
+import type { RowsWritten } from '../../support/rows-written.ts'
+import { warmUp, type Bench, type Row } from '../bench.ts'
 import { ParleyTarget } from '../parley-target.ts'
-import { warmUp } from '../bench.ts'
 
 const SECONDS = 5
 const DELAY_MS = 10

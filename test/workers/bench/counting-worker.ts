@@ -8,17 +8,12 @@
 import { ConversationObject as Product } from '../../../src/conversation/conversation-object.ts'
 import type { Env } from '../../../src/env.ts'
 import product from '../../../src/index.ts'
+import type { RowsWritten } from '../../support/rows-written.ts'
 
 export { TicketObject } from '../../../src/index.ts'
 
-export interface RowsWritten {
-  readonly conversation: number
-  readonly alarms: number
-  readonly d1: number
-}
-
 /** Objects and Worker share an isolate here, as Miniflare runs one. */
-const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = []
+const cursors: { readonly rowsWritten: number }[] = []
 let alarms = 0
 let d1 = 0
 let watchesD1 = false
@@ -38,7 +33,7 @@ function watchStorage(storage: DurableObjectStorage): void {
   sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
     const cursor = exec<T>(query, ...bindings)
     // What a cursor wrote is known when it was read to its end.
-    cursors.push(cursor as unknown as (typeof cursors)[number])
+    cursors.push(cursor)
     return cursor
   }
   const setAlarm = storage.setAlarm.bind(storage)

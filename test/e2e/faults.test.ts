@@ -1,0 +1,262 @@
+/**
+ * Every way in which a provider can fail, end to end: the right state of the turn, the partial text kept, the right code and
+ * retryable flag by socket, REST and SSE (T3, E1), nothing of the provider's own words, and a room that goes on.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { textOf } from '../../src/protocol/message.ts'
+import type { ServerFrame } from '../../src/protocol/server-frames.ts'
+import { expectedText } from '../support/model-text.ts'
+import { World } from '../support/parley-world.ts'
+import { TestClient } from '../support/test-client.ts'
+import { problemOf, readEvents, type TestUser } from '../support/test-user.ts'
+
+/** Patience with a silent provider: long enough for a busy machine, short enough to be waited for. */
+const PATIENCE_MS = 2_500
+
+let world: World
+let owner: TestUser
+
+beforeAll(async () => {
+  const vars = { FIRST_TOKEN_TIMEOUT_MS: PATIENCE_MS, CHUNK_GAP_TIMEOUT_MS: PATIENCE_MS }
+  world = await World.start({ vars })
+  owner = await world.user()
+})
+afterAll(() => world?.end())
+
+interface Fault {
+  readonly name: string
+  readonly directives: string
+  readonly status: number
+  readonly code: string
+  readonly retryable: boolean
+  readonly retryAfterMs?: number
+  /** Tokens that came before the fault, and stay. */
+  readonly kept: number
+}
+
+const faults: readonly Fault[] = [
+  {
+    name: 'answers 401',
+    directives: 'status=401',
+    status: 502,
+    code: 'model_auth',
+    retryable: false,
+    kept: 0,
+  },
+  {
+    name: 'answers 403',
+    directives: 'status=403',
+    status: 502,
+    code: 'model_auth',
+    retryable: false,
+    kept: 0,
+  },
+  {
+    name: 'answers 429 with Retry-After',
+    directives: 'status=429 retry-after=7',
+    status: 503,
+    code: 'model_rate_limited',
+    retryable: true,
+    retryAfterMs: 7000,
+    kept: 0,
+  },
+  {
+    name: 'answers 429 because nobody paid',
+    directives: 'status=429 code=insufficient_quota retry-after=7',
+    status: 503,
+    code: 'model_rate_limited',
+    retryable: false,
+    kept: 0,
+  },
+  {
+    name: 'answers 400',
+    directives: 'status=400',
+    status: 502,
+    code: 'model_rejected',
+    retryable: false,
+    kept: 0,
+  },
+  {
+    name: 'answers 500',
+    directives: 'status=500',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 0,
+  },
+  {
+    name: 'answers with a web page',
+    directives: 'html',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 0,
+  },
+  {
+    name: 'hangs before its headers',
+    directives: 'hang=before-headers',
+    status: 504,
+    code: 'model_timeout',
+    retryable: true,
+    kept: 0,
+  },
+  {
+    name: 'hangs before the first token',
+    directives: 'hang=after-headers',
+    status: 504,
+    code: 'model_timeout',
+    retryable: true,
+    kept: 0,
+  },
+  {
+    name: 'hangs in mid-answer',
+    directives: 'tokens=20 hang=mid after=12',
+    status: 504,
+    code: 'model_timeout',
+    retryable: true,
+    kept: 12,
+  },
+  {
+    name: 'ends within a line of JSON',
+    directives: 'tokens=20 half-json after=12',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 12,
+  },
+  {
+    name: 'breaks the connection',
+    directives: 'tokens=20 close after=12',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 12,
+  },
+  {
+    name: 'closes early',
+    directives: 'tokens=20 end after=12',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 12,
+  },
+  {
+    name: 'closes before the first token',
+    directives: 'tokens=20 end after=0',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 0,
+  },
+  {
+    name: 'sends an error in mid-answer',
+    directives: 'tokens=20 error-in-stream after=12',
+    status: 502,
+    code: 'model_error',
+    retryable: true,
+    kept: 12,
+  },
+]
+
+describe('a provider that fails ends the turn as failed, with the text so far (T3)', () => {
+  test.each(faults)('it $name: $code, by socket, REST and SSE', async (fault) => {
+    const content = (way: string) => `${fault.name}, by ${way} [[${fault.directives}]]`
+    await Promise.all([
+      bySocket(fault, content('socket')),
+      byRest(fault, content('REST')),
+      bySse(fault, content('SSE')),
+    ])
+    for (const way of ['socket', 'REST', 'SSE']) expect(await callsOf(content(way)), 'it asks once').toBe(1)
+  })
+})
+
+describe('a provider that is odd is understood all the same', () => {
+  const text = 'Grüße, 世界! 🙂👩‍👩‍👧 "quoted" \\n'
+  const oddities = [
+    ['splits events and characters at every byte', 'split=every-byte'],
+    ['does so with other line ends and comments', 'split=every-byte crlf comments'],
+    ['cuts surrogate pairs', 'size=1 halves'],
+    ['never says [DONE]', 'no-done'],
+    ['never says [DONE], and does not hang up', 'no-usage hang=trailer'],
+    ['thinks first', 'reasoning=20'],
+    ['sends one JSON completion in place of a stream', 'json'],
+  ] as const
+
+  test.each(oddities)('it %s', async (_name, directives) => {
+    const conversationId = await owner.newConversation()
+    const client = await TestClient.join(owner, conversationId)
+    const { answerId } = await client.say(`[[text=${JSON.stringify(text)} ${directives}]]`)
+    expect(await client.ended(answerId)).toMatchObject({ type: 'stream_complete', finishReason: 'stop' })
+    expect(client.room.text(answerId)).toBe(text)
+    expect(await owner.transcript(conversationId)).toEqual(client.room.transcript)
+    expect(client.room.breaches).toEqual([])
+  })
+})
+
+test('a provider that is well again answers when the same text is sent anew', async () => {
+  const conversationId = await owner.newConversation()
+  const client = await TestClient.join(owner, conversationId)
+  const content = 'patience [[status=500 times=1 text="Here I am."]]'
+  const first = await client.say(content)
+  expect(await client.ended(first.answerId)).toMatchObject({ type: 'stream_failed' })
+  const second = await client.say(content)
+  expect(await client.ended(second.answerId)).toMatchObject({ type: 'stream_complete' })
+  expect(client.room.text(second.answerId)).toBe('Here I am.')
+})
+
+async function bySocket(fault: Fault, content: string): Promise<void> {
+  const conversationId = await owner.newConversation()
+  const [client, viewer] = [
+    await TestClient.join(owner, conversationId),
+    await TestClient.join(owner, conversationId),
+  ]
+  const { answerId } = await client.say(content)
+  const kept = expectedText(content, fault.kept)
+  const expected = { type: 'stream_failed', length: kept.length, error: errorOf(fault) }
+  expect(await client.ended(answerId)).toMatchObject(expected)
+  expect(await viewer.ended(answerId)).toMatchObject(expected)
+  expect(client.room.text(answerId)).toBe(kept)
+  const stored = (await owner.messages(conversationId)).find(({ id }) => id === answerId)
+  expect(stored).toMatchObject({ status: 'failed', error: errorOf(fault) })
+  expect(stored && textOf(stored)).toBe(kept)
+  expectDiscreet(client.frames)
+
+  const next = await client.say('and now? [[text="I am well."]]')
+  expect(await viewer.ended(next.answerId)).toMatchObject({ type: 'stream_complete' })
+  await client.ended(next.answerId)
+  for (const each of [client, viewer]) {
+    expect(each.room.transcript).toEqual(await owner.transcript(conversationId))
+    expect(each.room.breaches).toEqual([])
+  }
+}
+
+async function byRest(fault: Fault, content: string): Promise<void> {
+  const response = await owner.request('POST', '/api/chat', { body: { message: content } })
+  const retryAfter = fault.retryAfterMs === undefined ? null : String(fault.retryAfterMs / 1000)
+  expect(response.headers.get('retry-after')).toBe(retryAfter)
+  const problem = await problemOf(response)
+  expect(problem).toMatchObject({ status: fault.status, ...errorOf(fault) })
+  expectDiscreet(problem)
+}
+
+async function bySse(fault: Fault, content: string): Promise<void> {
+  const response = await owner.request('POST', '/api/chat/stream', { body: { message: content } })
+  const frames: ServerFrame[] = []
+  for await (const { frame } of readEvents(response)) frames.push(frame)
+  const length = expectedText(content, fault.kept).length
+  expect(frames.at(-1)).toMatchObject({ type: 'stream_failed', length, error: errorOf(fault) })
+  expectDiscreet(frames)
+}
+
+function errorOf({ code, retryable, retryAfterMs }: Fault): object {
+  return { code, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+}
+
+/** What the provider says of keys and addresses is for its operator (model-stream.ts puts some into every error). */
+function expectDiscreet(told: unknown): void {
+  expect(JSON.stringify(told)).not.toMatch(/sk-secret|internal\.example|Provider says/)
+}
+
+async function callsOf(content: string): Promise<number> {
+  return (await world.model.calls()).filter((call) => call.lastUserMessage === content).length
+}
