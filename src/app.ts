@@ -1,5 +1,6 @@
 /**
- * The Hono app: which middleware, in which order, and what is mounted where. No logic.
+ * The Hono app: which middleware, in which order, and what is mounted where. No logic: what a route does is in
+ * `http/routes`, and what goes wrong leaves through `http/problem`.
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'

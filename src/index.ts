@@ -1,5 +1,6 @@
 /**
- * The Worker's entry: exports the app and the Durable Objects. No logic.
+ * The Worker's entry: exports the app and the Durable Objects, whose names wrangler.toml binds.
+ * No logic.
  */
 import { app } from './app.ts'
 

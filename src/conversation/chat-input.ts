@@ -1,5 +1,6 @@
 /**
  * What a caller asks for when it sends a message, and how what it leaves out, or names wrongly, is resolved.
+ * Pure: what exists in the conversation is handed in.
  */
 import { AppError } from '../errors.ts'
 import type { Priority } from '../protocol/ids.ts'

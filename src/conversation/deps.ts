@@ -1,5 +1,6 @@
 /**
  * What a conversation is lent: the model, its settings, time, an alarm, and the directory in D1, behind a port.
+ * The composition root and the Durable Object fill it in; tests pass plain objects.
  */
 import type { Model } from '../models/model.ts'
 import type { Conversation } from '../protocol/message.ts'

@@ -1,5 +1,6 @@
 /**
- * Checks ids in paths. One that cannot be an id names nothing, and is answered like any other unknown one (rule E3).
+ * Checks ids in paths, before any object is woken for them. One that cannot be an id names nothing, and is answered
+ * like any other unknown one (rule E3).
  */
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../env.ts'

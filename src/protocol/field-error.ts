@@ -1,5 +1,6 @@
 /**
  * Turns what zod found into one error that names the field: the first issue is what a person can act on.
+ * Used for bodies, queries and frames alike, so that the same mistake reads the same everywhere.
  */
 import type * as z from 'zod'
 import { AppError } from '../errors.ts'

@@ -1,5 +1,6 @@
 /**
- * Bodies and answers of the REST routes. Request bodies refuse unknown fields; a field at fault is named in the answer.
+ * Bodies and answers of the REST routes, each once, for the server and the client.
+ * Request bodies refuse unknown fields; a field at fault is named in the answer.
  */
 import * as z from 'zod'
 import * as ids from './ids.ts'

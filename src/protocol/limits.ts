@@ -1,5 +1,6 @@
 /**
  * The numbers of the protocol: both sides check against these, and error messages name them.
+ * What an operator may change is configuration, and stands in `env.ts`.
  */
 
 /** Longest message a person may send, in UTF-16 code units (what `String.length` says). */

@@ -1,5 +1,6 @@
 /**
- * The tables of D1, as drizzle sees them. The SQL that makes them is in `migrations/d1`.
+ * The tables of D1, as drizzle sees them. The SQL that makes them is in `migrations/d1`, written by hand: a test holds the
+ * two against each other.
  */
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 

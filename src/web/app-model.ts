@@ -119,6 +119,9 @@ export class AppModel extends Store<AppSnapshot> {
   #follow(room: ConversationConnection): () => void {
     let { conversation, messages, phase } = room.snapshot.state
     return () => {
+      // A server that answers here will answer the list, too.
+      const { error, loading } = this.list.snapshot
+      if (error && !loading && room.snapshot.status.state === 'open') void this.list.refresh()
       const { state, status } = room.snapshot
       if (state.conversation && state.conversation !== conversation) this.list.upsert(state.conversation)
       const newest = state.messages.at(-1)

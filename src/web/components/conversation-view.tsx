@@ -3,7 +3,7 @@
  * It alone follows the stream, once per frame; what it hands down changes only where something did.
  */
 import { useCallback, useEffect } from 'preact/hooks'
-import { runningTurn, type ConversationConnection } from '../../client/index.ts'
+import { ParleyError, runningTurn, type ConversationConnection } from '../../client/index.ts'
 import type { AppModel } from '../app-model.ts'
 import { errorText } from '../error-text.ts'
 import { useStoreByFrame } from '../store.ts'
@@ -43,7 +43,7 @@ export function ConversationView({ model, room }: ConversationViewProps) {
   )
   const stop = useCallback(
     (turnId: string) => {
-      room.stop(turnId).catch((error: unknown) => model.say(errorText(error as never)))
+      room.stop(turnId).catch((error: unknown) => model.say(errorText(ParleyError.from(error))))
     },
     [room, model],
   )
@@ -56,7 +56,7 @@ export function ConversationView({ model, room }: ConversationViewProps) {
       data-room={room.id}
       aria-label={title || 'Conversation'}
       onKeyDown={(event) => {
-        if (event.key === 'Escape' && running) stop(running.turnId)
+        if (event.key === 'Escape' && !event.isComposing && running) stop(running.turnId)
       }}
     >
       <ConversationHeader
