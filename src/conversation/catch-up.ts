@@ -100,15 +100,25 @@ export function messagePage(
   before: number | null,
   limit: number,
 ): { messages: Message[]; before: string | null } {
-  const showLive = live !== null && (before === null || before > live.turn.number)
   const { messages: rows, more } = log.page(before, limit)
   const messages = rows.map(toMessage)
-  if (showLive) {
+  if (live && isOnPage(live.turn.number, rows, more, before)) {
     // Its number may lie before that of a question which waits behind it.
     const at = rows.findIndex((row) => row.number > live.turn.number)
     messages.splice(at === -1 ? messages.length : at, 0, toLiveMessage(live.turn, live.text))
   }
   return { messages, before: more ? (messages[0]?.id ?? null) : null }
+}
+
+/** A turn that others overtook may lie before this page: it then belongs to an earlier one. */
+function isOnPage(
+  number: number,
+  rows: readonly MessageRow[],
+  more: boolean,
+  before: number | null,
+): boolean {
+  if (before !== null && number >= before) return false
+  return !more || number > (rows[0]?.number ?? 0)
 }
 
 export const FIRST_PAGE = PAGE_MESSAGES

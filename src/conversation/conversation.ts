@@ -24,6 +24,9 @@ import { Statements } from './statements.ts'
 import { hasEnded } from './turn-state.ts'
 import { TurnRunner } from './turn-runner.ts'
 
+/** How long the directory may lag behind a turn's end; the watchdog's alarm is there if the process dies before. */
+const SETTLE_DELAY_MS = 200
+
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export class Conversation {
@@ -33,6 +36,7 @@ export class Conversation {
   readonly #log: LogReader
   readonly #runner: TurnRunner
   readonly #outbox: Outbox<DirectoryEntry>
+  #cancelSettle: (() => void) | null = null
   /** Who waits for the end of which turn. */
   readonly #waiters = new Map<number, (() => void)[]>()
 
@@ -180,6 +184,7 @@ export class Conversation {
   async remove(): Promise<void> {
     this.#history.markDeleted()
     this.#wakeWithin(this.#deps.settings.watchdogMs)
+    this.#cancelSettle?.()
     this.#runner.abandon()
     this.audience.dismiss()
     for (const resolve of [...this.#waiters.values()].flat()) resolve()
@@ -209,8 +214,12 @@ export class Conversation {
     if (retryInMs !== null) this.#wakeWithin(retryInMs)
   }
 
+  /** Not at once: a message that follows on the heels of an answer must not wait for D1, and is told with it. */
   #settleSoon(): void {
-    this.settle().catch((error: unknown) => this.#report('outbox_failed', error))
+    this.#cancelSettle ??= this.#deps.after(SETTLE_DELAY_MS, () => {
+      this.#cancelSettle = null
+      this.settle().catch((error: unknown) => this.#report('outbox_failed', error))
+    })
   }
 
   #turnEnded(turn: TurnRow): void {
