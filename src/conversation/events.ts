@@ -3,20 +3,8 @@
  * rows that it points to, in one place, so that a live frame and a replayed one are the same.
  */
 import type { Conversation, Message } from '../protocol/message.ts'
-import type { FrameOf } from '../protocol/server-frames.ts'
+import type { DurableFrame } from '../protocol/server-frames.ts'
 import type * as schema from './schema.ts'
-
-export type EventType =
-  | 'message_created'
-  | 'stream_start'
-  | 'stream_complete'
-  | 'stream_stopped'
-  | 'stream_failed'
-  | 'stream_interrupted'
-  | 'conversation_updated'
-
-/** A frame that carries a `seq`. */
-export type DurableFrame = FrameOf<EventType>
 
 export type ConversationRow = typeof schema.conversation.$inferSelect
 export type MessageRow = typeof schema.messages.$inferSelect

@@ -8,7 +8,7 @@
 import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Priority } from '../protocol/ids.ts'
 import type { FinishReason, MessageStatus, Role, TurnError, Usage } from '../protocol/message.ts'
-import type { EventType } from './events.ts'
+import type { EventType } from '../protocol/server-frames.ts'
 import type { TurnState } from './turn-state.ts'
 
 /** One row: what the conversation is. Its absence means that nobody created this conversation. */

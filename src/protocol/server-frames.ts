@@ -152,6 +152,10 @@ export const serverFrame = z.discriminatedUnion('type', [
 export type ServerFrame = z.infer<typeof serverFrame>
 
 export type FrameOf<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>
+/** The frames that are events of the log: each carries its `seq`. */
+export type DurableFrame = FrameOf<'message_created' | 'stream_start' | 'conversation_updated'> | TurnEnded
+export type EventType = DurableFrame['type']
+
 /** Frames that say that a turn has ended. */
 export type TurnEnded = FrameOf<'stream_complete' | 'stream_stopped' | 'stream_failed' | 'stream_interrupted'>
 
