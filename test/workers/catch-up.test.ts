@@ -12,7 +12,8 @@ import {
 } from '../../src/client/conversation-state.ts'
 import { replay, type LiveAnswer } from '../../src/conversation/catch-up.ts'
 import { composeFrame } from '../../src/conversation/events.ts'
-import type { EventRow, EventType, MessageRow, TurnRow } from '../../src/conversation/events.ts'
+import type { EventRow, MessageRow, TurnRow } from '../../src/conversation/events.ts'
+import type { EventType } from '../../src/protocol/server-frames.ts'
 import { textOf, type Conversation } from '../../src/protocol/message.ts'
 import type { ServerFrame } from '../../src/protocol/server-frames.ts'
 
