@@ -26,6 +26,8 @@ export default defineConfig({
                 OPENAI_MODELS: 'other-model',
                 FIRST_TOKEN_TIMEOUT_MS: '2000',
                 CHUNK_GAP_TIMEOUT_MS: '2000',
+                // Longer than the tests take: alarms come when a test calls them.
+                TURN_WATCHDOG_MS: '120000',
               },
             },
           })),

@@ -108,8 +108,6 @@ export class Conversation {
 
   /** Accepts a message, or finds the turn that it started before. Durable before anyone hears of it. */
   chat(author: Principal, input: ChatInput, sender?: Reader): Accepted {
-    const known = this.#history.findByClientId(author, input.id, input.content)
-    if (known) return this.#acknowledge(known, input.id, true, sender)
     const choices = resolveChoices(input, {
       model: this.#deps.model.defaultModel,
       models: this.#deps.settings.models,
@@ -118,18 +116,20 @@ export class Conversation {
         this.#history.openTurn(number) !== undefined || this.#log.message(number) !== undefined,
     })
     const startNow = this.#runner.idle
-    const waiting = this.#runner.openTurns().filter((turn) => turn.state === 'queued').length
-    if (!startNow && waiting >= this.#deps.settings.maxQueuedTurns) {
-      throw new AppError(
-        'queue_full',
-        `${waiting} messages are waiting here; try again when one is answered.`,
-      )
+    if (!startNow && this.#isFull()) {
+      const repeated = this.#repeated(author, input, sender)
+      if (repeated) return repeated
+      const most = this.#deps.settings.maxQueuedTurns
+      throw new AppError('queue_full', `${most} messages are waiting here; try again when one is answered.`)
     }
     const { id: clientId, content, requestId } = input
-    const { turn, events, message } = this.#history.accept(
-      { author, clientId, content, requestId, ...choices },
-      startNow,
-    )
+    const written = this.#history.accept({ author, clientId, content, requestId, ...choices }, startNow)
+    if (!written) {
+      const repeated = this.#repeated(author, input, sender)
+      if (repeated) return repeated
+      throw new Error('a client id was used before, and its turn is not there')
+    }
+    const { turn, events, message } = written
     this.#log.remember(message)
     const accepted = this.#acknowledge(turn, input.id, false, sender)
     this.audience.showEvents(events, { message: () => message, turn: () => turn })
@@ -211,7 +211,10 @@ export class Conversation {
   async settle(): Promise<void> {
     await this.#outbox.drain()
     const { retryInMs } = this.#outbox
-    if (retryInMs !== null) this.#wakeWithin(retryInMs)
+    if (retryInMs === null) return
+    // There is one alarm: a turn that runs must not lose its watchdog to a retry that is far away.
+    const { watchdogMs } = this.#deps.settings
+    this.#wakeWithin(this.#runner.running ? Math.min(retryInMs, watchdogMs) : retryInMs)
   }
 
   /** Not at once: a message that follows on the heels of an answer must not wait for D1, and is told with it. */
@@ -246,6 +249,17 @@ export class Conversation {
     const { seq, delivered } = this.#history
     if (this.deleted || delivered >= seq) return null
     return { entry: { seq, conversation: this.describe() }, upTo: seq }
+  }
+
+  #isFull(): boolean {
+    const waiting = this.#runner.openTurns().filter((turn) => turn.state === 'queued').length
+    return waiting >= this.#deps.settings.maxQueuedTurns
+  }
+
+  /** The turn that this message started before, acknowledged again; null when it is new. */
+  #repeated(author: Principal, input: ChatInput, sender: Reader | undefined): Accepted | null {
+    const known = this.#history.findByClientId(author, input.id, input.content)
+    return known && this.#acknowledge(known, input.id, true, sender)
   }
 
   #acknowledge(turn: TurnRow, id: string, duplicate: boolean, sender: Reader | undefined): Accepted {

@@ -3,7 +3,7 @@
  * A bad frame closes nothing (rule E2).
  */
 import { AppError, ERRORS } from '../errors.ts'
-import { clientFrame, type ClientFrame } from '../protocol/client-frames.ts'
+import { clientFrames, type ClientFrame } from '../protocol/client-frames.ts'
 import { fieldError } from '../protocol/field-error.ts'
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
@@ -83,14 +83,16 @@ export function parseFrame(data: string | ArrayBuffer, foundId: (id: string) => 
     throw new AppError('invalid_frame', 'A frame is a JSON object with a "type".', { field: 'type' })
   }
   if ('id' in value && typeof value.id === 'string') foundId(value.id.slice(0, 128))
-  const parsed = clientFrame.safeParse(value)
-  if (parsed.success) return parsed.data
-  const unknownType = parsed.error.issues.some(
-    (issue) => issue.code === 'invalid_union' && issue.path[0] === 'type',
-  )
-  if (unknownType)
+  const type = 'type' in value && typeof value.type === 'string' ? value.type : ''
+  if (!isFrameType(type))
     throw new AppError('invalid_frame', 'The "type" of this frame is not known.', { field: 'type' })
+  const parsed = clientFrames[type].safeParse(value)
+  if (parsed.success) return parsed.data
   throw fieldError(parsed.error)
+}
+
+function isFrameType(type: string): type is keyof typeof clientFrames {
+  return Object.hasOwn(clientFrames, type)
 }
 
 export function errorFrame(error: unknown, requestId: string, id?: string): FrameOf<'error'> {

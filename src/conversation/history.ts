@@ -28,6 +28,12 @@ export interface NewMessage {
   readonly requestId: string
 }
 
+export interface AcceptedRows {
+  readonly message: MessageRow
+  readonly turn: TurnRow
+  readonly events: readonly EventRow[]
+}
+
 /** How a turn ended, with all the text that it wrote. */
 export interface Ending {
   readonly state: EndedState
@@ -157,8 +163,12 @@ export class History {
     return this.#number === 0 ? null : this.#number
   }
 
-  /** Writes a person's message with its turn, and, when `startNow`, the turn's start in the same transaction. */
-  accept(input: NewMessage, startNow: boolean): { message: MessageRow; turn: TurnRow; events: EventRow[] } {
+  /**
+   * Writes a person's message with its turn, and, when `startNow`, the turn's start in the same transaction.
+   *
+   * @returns null, and writes nothing, when its author used this client id before
+   */
+  accept(input: NewMessage, startNow: boolean): AcceptedRows | null {
     const now = this.#now()
     const asked = this.#number + 1
     const number = asked + 1
@@ -198,12 +208,14 @@ export class History {
     const events = [this.#event('message_created', asked, null, 1)]
     if (startNow) events.push(this.#event('stream_start', number, { attempt: 1, offset: 0 }, 2))
     if (title !== null) events.push(this.#event('conversation_updated', null, null, events.length + 1))
-    this.#db.transaction(() => {
-      if (title !== null) this.#db.update(schema.conversation).set({ title }).run()
+    const isNew = this.#db.transaction(() => {
+      if (!this.#statements.insertTurn(turn)) return false
       this.#statements.insertMessage(message)
-      this.#statements.insertTurn(turn)
       for (const event of events) this.#statements.insertEvent(event)
+      if (title !== null) this.#db.update(schema.conversation).set({ title }).run()
+      return true
     })
+    if (!isNew) return null
     if (title !== null) this.#conversation = { ...this.#conversation, title }
     this.#number = number
     this.#open.set(number, turn)

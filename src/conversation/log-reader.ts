@@ -16,6 +16,8 @@ import type { Statements } from './statements.ts'
 const CONTEXT_BATCH = 64
 /** What a provider adds around each message, in tokens (OpenAI's published count for chat messages is 3 to 4). */
 const TOKENS_PER_MESSAGE = 4
+/** Events of a turn besides the start of each attempt: that of its question, and that of its end. */
+const QUESTION_AND_END = 2
 
 type ContextRow = Pick<MessageRow, 'number' | 'parent' | 'role' | 'content' | 'tokens'>
 
@@ -69,19 +71,24 @@ export class LogReader {
       .all()
   }
 
-  /** The events of one turn: its question's and its own, from `after` on. */
+  /**
+   * The events of one turn: its question's and its own, from `after` on. It has a known number of them: without that
+   * bound, asking for an old turn would read the log from there to its end.
+   */
   eventsOfTurn(turn: TurnRow, after: number): EventRow[] {
     return this.#db
       .select()
       .from(schema.events)
       .where(
         and(
-          gte(schema.events.seq, Math.max(turn.acceptedSeq, after + 1)),
+          gte(schema.events.seq, turn.acceptedSeq),
           inArray(schema.events.subject, [turn.askedBy, turn.number]),
         ),
       )
       .orderBy(asc(schema.events.seq))
+      .limit(turn.attempts + QUESTION_AND_END)
       .all()
+      .filter((event) => event.seq > after)
   }
 
   message(number: number): MessageRow | undefined {

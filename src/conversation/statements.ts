@@ -21,8 +21,9 @@ export class Statements {
     this.#insertMessage().run({ ...row, usage: json(row.usage), error: json(row.error) })
   }
 
-  insertTurn(row: TurnRow): void {
-    this.#insertTurn().run({ ...row })
+  /** @returns false, and writes nothing, when the client's id was used before */
+  insertTurn(row: TurnRow): boolean {
+    return this.#insertTurn().get({ ...row }) !== undefined
   }
 
   insertEvent(row: EventRow): void {
@@ -59,7 +60,14 @@ export class Statements {
   }
 
   readonly #insertMessage = lazy(() => this.#db.insert(messages).values(placeholders(messages)).prepare())
-  readonly #insertTurn = lazy(() => this.#db.insert(turns).values(placeholders(turns)).prepare())
+  readonly #insertTurn = lazy(() =>
+    this.#db
+      .insert(turns)
+      .values(placeholders(turns))
+      .onConflictDoNothing({ target: turns.clientKey })
+      .returning({ number: turns.number })
+      .prepare(),
+  )
   readonly #insertEvent = lazy(() => this.#db.insert(events).values(placeholders(events)).prepare())
   readonly #updateTurn = lazy(() => {
     const set = pick(placeholders(turns), ['state', 'attempts', 'endedAt'])

@@ -3,12 +3,19 @@
  *
  * Each function takes the database, so that the directory can be spread over several by owner.
  */
-import { and, desc, eq, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, lte, or } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { Conversation } from '../protocol/message.ts'
 import { conversations } from './schema.ts'
 
 type Row = typeof conversations.$inferSelect
+
+/** Written out, because it is sent after every turn and building it costs more than sending it. */
+const PUT = `
+  INSERT INTO conversations (id, owner_id, title, created_at, last_activity_at, message_count, seq)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  ON CONFLICT (id) DO UPDATE SET owner_id = ?2, title = ?3, last_activity_at = ?5, message_count = ?6, seq = ?7
+  WHERE ?7 >= conversations.seq`
 
 /** Idempotent; an entry with an older `seq` than the row's is ignored. */
 export async function putConversation(
@@ -16,24 +23,11 @@ export async function putConversation(
   conversation: Conversation,
   seq: number,
 ): Promise<void> {
-  const row: Row = {
-    id: conversation.id,
-    ownerId: conversation.ownerId,
-    title: conversation.title,
-    createdAt: Date.parse(conversation.createdAt),
-    lastActivityAt: Date.parse(conversation.lastActivityAt),
-    messageCount: conversation.messageCount,
-    seq,
-  }
-  const { id, ...rest } = row
-  await drizzle(db)
-    .insert(conversations)
-    .values({ id, ...rest })
-    .onConflictDoUpdate({
-      target: conversations.id,
-      set: rest,
-      setWhere: sql`excluded.seq >= ${conversations.seq}`,
-    })
+  const { id, ownerId, title, createdAt, lastActivityAt, messageCount } = conversation
+  await db
+    .prepare(PUT)
+    .bind(id, ownerId, title, Date.parse(createdAt), Date.parse(lastActivityAt), messageCount, seq)
+    .run()
 }
 
 export async function removeConversation(db: D1Database, id: string): Promise<void> {
@@ -56,17 +50,7 @@ export async function listConversations(
   const rows = await drizzle(db)
     .select()
     .from(conversations)
-    .where(
-      and(
-        eq(conversations.ownerId, ownerId),
-        after
-          ? or(
-              lt(conversations.lastActivityAt, after.lastActivityAt),
-              and(eq(conversations.lastActivityAt, after.lastActivityAt), lt(conversations.id, after.id)),
-            )
-          : undefined,
-      ),
-    )
+    .where(and(eq(conversations.ownerId, ownerId), ...(after ? isAfter(after) : [])))
     .orderBy(desc(conversations.lastActivityAt), desc(conversations.id))
     .limit(limit + 1)
   const page = rows.slice(0, limit)
@@ -75,6 +59,14 @@ export async function listConversations(
     conversations: page.map(toConversation),
     end: rows.length > limit && last ? { lastActivityAt: last.lastActivityAt, id: last.id } : null,
   }
+}
+
+/** What comes after `end`. The first condition bounds the range of the index that is read; the second settles ties. */
+function isAfter({ lastActivityAt, id }: PageEnd) {
+  return [
+    lte(conversations.lastActivityAt, lastActivityAt),
+    or(lt(conversations.lastActivityAt, lastActivityAt), lt(conversations.id, id)),
+  ]
 }
 
 function toConversation(row: Row): Conversation {

@@ -22,6 +22,8 @@ export interface Row {
   readonly parley: string
   readonly goal: string
   readonly met: boolean
+  /** What a reader of the table must know, printed below it. */
+  readonly note?: string
   /** Everything that was measured, for `--json`. */
   readonly figures: unknown
 }

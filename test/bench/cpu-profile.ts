@@ -1,5 +1,5 @@
 /**
- * Takes a CPU profile of a Worker through its inspector (Chrome DevTools Protocol), and adds up self times.
+ * Takes a CPU profile of a Worker through its inspector (Chrome DevTools Protocol), and adds up the times of each function.
  */
 import { once } from 'node:events'
 
@@ -8,16 +8,17 @@ export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+    readonly children?: readonly number[]
   }[]
   readonly samples: readonly number[]
   readonly timeDeltas: readonly number[]
 }
 
-export interface SelfTime {
-  readonly selfMs: number
-  /** Of all time in which the isolate was not idle. */
-  readonly share: number
+export interface FunctionTime {
   readonly where: string
+  /** In the function itself, and in what it called as well. */
+  readonly selfMs: number
+  readonly totalMs: number
 }
 
 /** Fine enough for turns of some milliseconds. */
@@ -41,21 +42,29 @@ export async function profile(inspectorUrl: string, run: () => Promise<void>): P
   return profile
 }
 
-/** Self time of each function, most first. */
-export function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): SelfTime[] {
-  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]))
-  const self = new Map<string, number>()
-  let total = 0
-  for (const [i, id] of samples.entries()) {
-    const frame = byId.get(id)
-    const time = timeDeltas[i] ?? 0
-    if (!frame || frame.functionName === '(idle)') continue
-    const where = `${frame.functionName || '(anonymous)'} ${frame.url.split('/').at(-1) ?? ''}:${frame.lineNumber + 1}`
-    self.set(where, (self.get(where) ?? 0) + time)
-    total += time
+/** Times of each function, those with the most self time first. Idle time is left out. */
+export function functionTimes({ nodes, samples, timeDeltas }: CpuProfile): FunctionTime[] {
+  const names = new Map<number, string>()
+  const parents = new Map<number, number>()
+  for (const { id, callFrame, children = [] } of nodes) {
+    const file = callFrame.url.split('/').at(-1) ?? ''
+    names.set(id, `${callFrame.functionName || '(anonymous)'} ${file}:${callFrame.lineNumber + 1}`)
+    for (const child of children) parents.set(child, id)
   }
-  return [...self]
-    .map(([where, us]) => ({ where, selfMs: us / 1000, share: us / total }))
+  const self = new Map<string, number>()
+  const total = new Map<string, number>()
+  for (const [i, sample] of samples.entries()) {
+    const ms = (timeDeltas[i] ?? 0) / 1000
+    const leaf = names.get(sample) ?? ''
+    if (leaf.startsWith('(idle)')) continue
+    self.set(leaf, (self.get(leaf) ?? 0) + ms)
+    const stack = new Set<string>()
+    for (let id: number | undefined = sample; id !== undefined; id = parents.get(id))
+      stack.add(names.get(id) ?? '')
+    for (const where of stack) total.set(where, (total.get(where) ?? 0) + ms)
+  }
+  return [...total]
+    .map(([where, totalMs]) => ({ where, selfMs: self.get(where) ?? 0, totalMs }))
     .toSorted((a, b) => b.selfMs - a.selfMs)
 }
 

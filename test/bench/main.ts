@@ -69,9 +69,10 @@ try {
 
 const seconds = Math.round((performance.now() - begin) / 1000)
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${platform()} ${arch()}, Node ${process.version}`
-console.log(
-  `${markdownTable(rows)}\n\n${machine}; ${seconds} s. Medians of rounds; in parentheses, the least and the most.`,
-)
+const notes = rows.flatMap(({ note = [] }) => note)
+console.log(`${markdownTable(rows)}
+
+${machine}; ${seconds} s. Medians of rounds; in parentheses, the least and the most. ${notes.join(' ')}`)
 if (values.json !== undefined) {
   await writeFile(
     values.json,

@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { spawnModelServer } from '../support/model-server-process.ts'
 import { cpuSeconds } from '../support/process-table.ts'
-import { profile, selfTimes } from './cpu-profile.ts'
+import { functionTimes, profile, type FunctionTime } from './cpu-profile.ts'
 import { ParleyTarget } from './parley-target.ts'
 import { RelayTarget } from './relay-target.ts'
 import type { Room, Target } from './room.ts'
@@ -50,9 +50,11 @@ try {
   console.log(
     `${name} on ${target.name}: ${((await cpuSeconds(target.served.pid)) - before).toFixed(2)} CPU s`,
   )
-  for (const { selfMs, share, where } of selfTimes(found).slice(0, LINES)) {
-    console.log(`${selfMs.toFixed(1).padStart(9)} ms ${(share * 100).toFixed(1).padStart(5)} %  ${where}`)
-  }
+  const times = functionTimes(found)
+  console.log('\n      self       total   by self time')
+  for (const each of times.slice(0, LINES)) console.log(line(each))
+  console.log('\n      self       total   by total time')
+  for (const each of times.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, LINES)) console.log(line(each))
   if (values.json !== undefined) await writeFile(values.json, JSON.stringify(found))
 } finally {
   await Promise.all([target.stop(), model.stop()])
@@ -60,4 +62,8 @@ try {
 
 async function turns(room: Room, count: number, message: string): Promise<void> {
   for (let i = 0; i < count; i++) await room.turn(`${message} ${i}`)
+}
+
+function line({ where, selfMs, totalMs }: FunctionTime): string {
+  return `${selfMs.toFixed(1).padStart(8)} ms ${totalMs.toFixed(1).padStart(8)} ms   ${where}`
 }

@@ -1,14 +1,14 @@
 /**
  * Builds and starts what is measured, each server in a process of its own with a folder of its own.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildWorker, PARLEY_CONFIG } from '../support/built-worker.ts'
 import { startJsonLineProcess, type JsonLineProcess } from '../support/json-line-process.ts'
 import type { ServedWorker } from '../support/parley-process.ts'
 
 const MAIN = join(import.meta.dirname, '../support/parley-process.ts')
+const DATA = join(import.meta.dirname, '../../.build/bench/data')
 const WORKERS = join(import.meta.dirname, '../workers/bench')
 
 /** The product, the floor, the product with its writes counted, and what a deployment would upload. */
@@ -49,7 +49,8 @@ export async function serve(
   name: Build,
   { modelUrl, inspector = false }: ServeOptions,
 ): Promise<JsonLineProcess<ServedWorker>> {
-  const persist = await mkdtemp(join(tmpdir(), 'parley-bench-'))
+  await mkdir(DATA, { recursive: true })
+  const persist = await mkdtemp(join(DATA, `${name}-`))
   const args = ['--worker', await build(name), '--config', BUILDS[name].config, '--persist', persist]
   args.push('--var', `OPENAI_BASE_URL=${modelUrl}`, ...(inspector ? ['--inspector', '0'] : []))
   const served = await startJsonLineProcess<ServedWorker>(MAIN, args)

@@ -29,7 +29,7 @@ export class TurnWatch {
   #content = ''
   #frames = 0
   #bytes = 0
-  #resolve: ((seen: TurnSeen) => void) | null = null
+  #turn: PromiseWithResolvers<TurnSeen> | null = null
 
   constructor(socket: RawSocket, meaning: FrameMeaning, { keepText = false } = {}) {
     this.#socket = socket
@@ -37,7 +37,11 @@ export class TurnWatch {
     socket.onText = (payload, wireBytes) => {
       this.#frames++
       this.#bytes += wireBytes
-      meaning(payload, this)
+      try {
+        meaning(payload, this)
+      } catch (error) {
+        this.#turn?.reject(error)
+      }
     }
   }
 
@@ -49,13 +53,12 @@ export class TurnWatch {
     return this.#chars
   }
 
-  /** Forgets what came so far; resolves at the end of the turn that comes now. */
+  /** Forgets what came so far; resolves at the end of the turn that comes now, and fails where `meaning` does. */
   nextTurn(): Promise<TurnSeen> {
     this.#firstAt = this.#chars = this.#frames = this.#bytes = 0
     this.#content = ''
-    return new Promise((resolve) => {
-      this.#resolve = resolve
-    })
+    this.#turn = Promise.withResolvers()
+    return this.#turn.promise
   }
 
   /** Text of the answer: `payload` from `start` up to `end`. */
@@ -66,7 +69,7 @@ export class TurnWatch {
   }
 
   end(): void {
-    this.#resolve?.({
+    this.#turn?.resolve({
       firstAt: this.#firstAt,
       endAt: monotonicMs(),
       chars: this.#chars,
@@ -74,6 +77,6 @@ export class TurnWatch {
       frames: this.#frames,
       bytes: this.#bytes,
     })
-    this.#resolve = null
+    this.#turn = null
   }
 }

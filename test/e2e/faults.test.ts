@@ -3,6 +3,7 @@
  * retryable flag by socket, REST and SSE (T3, E1), nothing of the provider's own words, and a room that goes on.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ErrorCode } from '../../src/errors.ts'
 import { textOf } from '../../src/protocol/message.ts'
 import type { ServerFrame } from '../../src/protocol/server-frames.ts'
 import { expectedText } from '../support/model-text.ts'
@@ -27,135 +28,38 @@ interface Fault {
   readonly name: string
   readonly directives: string
   readonly status: number
-  readonly code: string
+  readonly code: ErrorCode
   readonly retryable: boolean
   readonly retryAfterMs?: number
   /** Tokens that came before the fault, and stay. */
   readonly kept: number
 }
 
+/** @param code with `!`: a repeat does not help */
+function fault(name: string, directives: string, status: number, code: string, more?: Partial<Fault>): Fault {
+  const base = { code: code.replace('!', '') as ErrorCode, retryable: !code.endsWith('!'), kept: 0 }
+  return { name, directives, status, ...base, ...more }
+}
+
+/** After twelve of twenty tokens. */
+const mid = { kept: 12 }
 const faults: readonly Fault[] = [
-  {
-    name: 'answers 401',
-    directives: 'status=401',
-    status: 502,
-    code: 'model_auth',
-    retryable: false,
-    kept: 0,
-  },
-  {
-    name: 'answers 403',
-    directives: 'status=403',
-    status: 502,
-    code: 'model_auth',
-    retryable: false,
-    kept: 0,
-  },
-  {
-    name: 'answers 429 with Retry-After',
-    directives: 'status=429 retry-after=7',
-    status: 503,
-    code: 'model_rate_limited',
-    retryable: true,
-    retryAfterMs: 7000,
-    kept: 0,
-  },
-  {
-    name: 'answers 429 because nobody paid',
-    directives: 'status=429 code=insufficient_quota retry-after=7',
-    status: 503,
-    code: 'model_rate_limited',
-    retryable: false,
-    kept: 0,
-  },
-  {
-    name: 'answers 400',
-    directives: 'status=400',
-    status: 502,
-    code: 'model_rejected',
-    retryable: false,
-    kept: 0,
-  },
-  {
-    name: 'answers 500',
-    directives: 'status=500',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 0,
-  },
-  {
-    name: 'answers with a web page',
-    directives: 'html',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 0,
-  },
-  {
-    name: 'hangs before its headers',
-    directives: 'hang=before-headers',
-    status: 504,
-    code: 'model_timeout',
-    retryable: true,
-    kept: 0,
-  },
-  {
-    name: 'hangs before the first token',
-    directives: 'hang=after-headers',
-    status: 504,
-    code: 'model_timeout',
-    retryable: true,
-    kept: 0,
-  },
-  {
-    name: 'hangs in mid-answer',
-    directives: 'tokens=20 hang=mid after=12',
-    status: 504,
-    code: 'model_timeout',
-    retryable: true,
-    kept: 12,
-  },
-  {
-    name: 'ends within a line of JSON',
-    directives: 'tokens=20 half-json after=12',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 12,
-  },
-  {
-    name: 'breaks the connection',
-    directives: 'tokens=20 close after=12',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 12,
-  },
-  {
-    name: 'closes early',
-    directives: 'tokens=20 end after=12',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 12,
-  },
-  {
-    name: 'closes before the first token',
-    directives: 'tokens=20 end after=0',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 0,
-  },
-  {
-    name: 'sends an error in mid-answer',
-    directives: 'tokens=20 error-in-stream after=12',
-    status: 502,
-    code: 'model_error',
-    retryable: true,
-    kept: 12,
-  },
+  fault('answers 401', 'status=401', 502, 'model_auth!'),
+  fault('answers 403', 'status=403', 502, 'model_auth!'),
+  fault('answers 400', 'status=400', 502, 'model_rejected!'),
+  fault('answers 429', 'status=429 retry-after=7', 503, 'model_rate_limited', { retryAfterMs: 7000 }),
+  fault('was not paid', 'status=429 code=insufficient_quota retry-after=7', 503, 'model_rate_limited!'),
+  fault('answers 500', 'status=500', 502, 'model_error'),
+  // The address is that of something else: no waiting helps.
+  fault('answers with a web page', 'html', 502, 'model_error!'),
+  fault('hangs before its headers', 'hang=before-headers', 504, 'model_timeout'),
+  fault('hangs before the first token', 'hang=after-headers', 504, 'model_timeout'),
+  fault('hangs in mid-answer', 'tokens=20 hang=mid after=12', 504, 'model_timeout', mid),
+  fault('ends within a line of JSON', 'tokens=20 half-json after=12', 502, 'model_error', mid),
+  fault('breaks the connection', 'tokens=20 close after=12', 502, 'model_error', mid),
+  fault('closes early', 'tokens=20 end after=12', 502, 'model_error', mid),
+  fault('closes before the first token', 'tokens=20 end after=0', 502, 'model_error'),
+  fault('sends an error in mid-answer', 'tokens=20 error-in-stream after=12', 502, 'model_error', mid),
 ]
 
 describe('a provider that fails ends the turn as failed, with the text so far (T3)', () => {

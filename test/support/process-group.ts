@@ -43,7 +43,7 @@ export class ProcessGroup {
         this.#wake()
       })
     }
-    this.#guard = spawn('/bin/sh', ['-c', `read -r _; kill -9 -- -${this.pid}`], {
+    this.#guard = spawn('/bin/sh', ['-c', `read -r _; kill -s KILL -- -${this.pid}`], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     })

@@ -24,17 +24,31 @@ export interface StoredConversation {
   readonly lastActivityAt: string | null
 }
 
-/** Names of the databases of a class's objects: one for each object that ever stored anything. */
-export function storedObjects(persistDir: string, className: string): string[] {
-  const folder = folderOf(persistDir, className)
-  if (!existsSync(folder)) return []
-  return readdirSync(folder).filter((name) => name.endsWith('.sqlite') && !name.startsWith('metadata'))
+/**
+ * The tables of each object of a class that ever woke, by its file. Those of the runtime and of its local simulator, which
+ * notes the name of every object that is called, are left out: an object with no tables has stored nothing.
+ */
+export function storedTables(persistDir: string, className: string): ReadonlyMap<string, readonly string[]> {
+  const tables = new Map<string, readonly string[]>()
+  for (const file of filesOf(persistDir, className)) {
+    const db = new DatabaseSync(file, { readOnly: true })
+    try {
+      const rows = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").all()
+      tables.set(
+        file,
+        rows.map((row) => String(row['name'])).filter((name) => !/^(_cf_|__miniflare|sqlite_)/.test(name)),
+      )
+    } finally {
+      db.close()
+    }
+  }
+  return tables
 }
 
 /** @returns null when there is no such conversation */
 export function readStored(persistDir: string, conversationId: string): StoredConversation | null {
-  for (const name of storedObjects(persistDir, 'ConversationObject')) {
-    const db = new DatabaseSync(join(folderOf(persistDir, 'ConversationObject'), name), { readOnly: true })
+  for (const file of filesOf(persistDir, 'ConversationObject')) {
+    const db = new DatabaseSync(file, { readOnly: true })
     try {
       if (isOf(db, conversationId)) return read(db)
     } finally {
@@ -49,8 +63,13 @@ export function openTurns(stored: StoredConversation): StoredTurn[] {
   return stored.turns.filter((turn) => /^(queued|admitted|streaming|awaiting_approval)$/.test(turn.state))
 }
 
-function folderOf(persistDir: string, className: string): string {
-  return join(persistDir, 'v3/do', `parley-${className}`)
+/** One database for each object of the class. */
+function filesOf(persistDir: string, className: string): string[] {
+  const folder = join(persistDir, 'v3/do', `parley-${className}`)
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.sqlite') && !name.startsWith('metadata'))
+    .map((name) => join(folder, name))
 }
 
 function isOf(db: DatabaseSync, conversationId: string): boolean {

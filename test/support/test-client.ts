@@ -32,7 +32,6 @@ export class TestClient {
   #socket: WebSocket | null = null
   readonly #waiters = new Set<Waiter>()
   #closed: Promise<number> = Promise.resolve(0)
-  #nextId = 1
 
   constructor(user: TestUser, conversationId: string) {
     this.user = user
@@ -92,7 +91,7 @@ export class TestClient {
     content: string,
     options: Partial<Omit<FrameOfClient<'stream_chat'>, 'type' | 'content'>> = {},
   ): string {
-    const id = options.id ?? `${this.user.id.slice(-6)}-${this.#nextId++}`
+    const id = options.id ?? crypto.randomUUID()
     this.send({ type: 'stream_chat', content, ...options, id })
     return id
   }

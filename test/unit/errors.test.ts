@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type * as z from 'zod'
 import { AppError, ERRORS, unwrap, type ErrorCode } from '../../src/errors.ts'
-import { clientFrame } from '../../src/protocol/client-frames.ts'
+import { joinConversation } from '../../src/protocol/client-frames.ts'
 import { fieldError } from '../../src/protocol/field-error.ts'
 import * as http from '../../src/protocol/http.ts'
 import { MAX_CONTENT_CHARS } from '../../src/protocol/limits.ts'
@@ -88,7 +88,7 @@ describe('what zod finds', () => {
     [http.listMessagesQuery, { limit: '' }, 'limit', 'The field "limit" must be a whole number.'],
     [http.stopBody, { turnId: 'm2' }, 'turnId', 'The field "turnId" must be a turn id such as "t13".'],
     [
-      clientFrame,
+      joinConversation,
       { type: 'join_conversation', after: 1, have: { messageId: 'm2', offset: -1 } },
       'have.offset',
       expect.stringContaining('The field "have.offset" is invalid'),

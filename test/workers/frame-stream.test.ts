@@ -27,7 +27,7 @@ function streamOf(pieces: readonly Uint8Array<ArrayBuffer>[]): ReadableStream<Ui
 }
 
 const framesOf = (text: string): ServerFrame[] =>
-  [...text.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1] ?? '') as ServerFrame)
+  [...text.matchAll(/^data: ([^\n]*)$/gm)].map((match) => JSON.parse(match[1] ?? '') as ServerFrame)
 
 describe('a stream of frames', () => {
   test('S1 arrives whole, wherever its bytes are cut', async () => {

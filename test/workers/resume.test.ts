@@ -135,9 +135,10 @@ describe('by socket', () => {
     const first = await guest.join(id)
     await first.chat(content)
     const sockets = []
-    // One joins whenever something has come.
-    for (let seen = 0; first.all('stream_complete').length === 0; seen = first.received.length) {
-      await first.until((frames) => frames.length > seen)
+    // One joins at each delta, until the end.
+    const heard = () => first.all('stream_chunk').length + first.all('stream_complete').length
+    for (let before = 0; first.all('stream_complete').length === 0; before = heard()) {
+      await first.until(() => heard() > before)
       const socket = await guest.connect(id)
       await socket.join({ after: 2 })
       sockets.push(socket)

@@ -36,7 +36,7 @@ export async function readSse(
 }
 
 function parse(block: string): SseEvent {
-  const match = /^event: (\w+)\nid: (\d+:\d+)\ndata: (.+)$/.exec(block)
+  const match = /^event: (\w+)\nid: (\d+:\d+)\ndata: ([^\n]+)$/.exec(block)
   if (!match) throw new Error(`this is no event of ours: ${block}`)
   const [, event = '', id = '', data = ''] = match
   const frame = serverFrame.parse(JSON.parse(data))

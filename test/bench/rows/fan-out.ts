@@ -6,7 +6,7 @@ import { cpuSeconds } from '../../support/process-table.ts'
 import { inTurn, scaled, warmUp, type Bench, type Row } from '../bench.ts'
 import type { Target } from '../room.ts'
 import { figure, type Figure } from '../statistics.ts'
-import { PLAIN, THOUSANDS, TIMES, withSpread, withUnit, type Unit } from '../table.ts'
+import { PLAIN, short, THOUSANDS, TIMES, withSpread, withUnit, type Unit } from '../table.ts'
 
 const ROUNDS = 5
 /** How long the answer is; the more viewers, the shorter, so that a turn of the relay takes a second or two. */
@@ -56,7 +56,8 @@ export async function measureFanOut(bench: Bench): Promise<readonly Row[]> {
       parley: `${each(rates, 1, THOUSANDS)}; ${ratios(rates)} the relay's`,
       goal: "above the relay's",
       met: rates.every(([relay, parley]) => parley.median > relay.median),
-      figures: { all, load },
+      note: `The model writes one token at a time. The load's process was busy for at most ${short(load * 100)} % of a core.`,
+      figures: all,
     },
     {
       work: `CPU seconds per 10,000 delivered tokens, ${viewers} viewers`,

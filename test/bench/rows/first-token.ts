@@ -9,7 +9,7 @@ import type { Target } from '../room.ts'
 import { figure, median } from '../statistics.ts'
 import { MS, TIMES, withSpread, withUnit } from '../table.ts'
 
-const ROUNDS = 8
+const ROUNDS = 12
 const TURNS = 25
 /** Between turns: whoever asks the next question has read the answer. */
 const THINK_MS = 20

@@ -11,7 +11,7 @@ import type { Target } from '../room.ts'
 import { figure, percentile } from '../statistics.ts'
 import { MIB, MS, TIMES, withSpread, withUnit } from '../table.ts'
 
-const ROUNDS = 3
+const ROUNDS = 5
 const CONVERSATIONS = 200
 const TOKENS = 100
 const DELAY_MS = 10
@@ -24,6 +24,8 @@ const MOST_MEMORY = 1.1
 interface Round {
   readonly total: number
   readonly first: number
+  /** Bytes before the conversations were opened, and when they were done. */
+  readonly idle: number
   readonly resident: number
 }
 
@@ -71,6 +73,7 @@ async function oneRound(target: Target): Promise<Round> {
   const first = await target.open(1)
   await warmUp(first)
   await first.close()
+  const idle = await residentBytes(target.served.pid)
   const rooms = await openMany(target, CONVERSATIONS)
   const results = await Promise.all(
     rooms.map((room, i) => room.turn(`[[tokens=${TOKENS} delay=${DELAY_MS}]] ${i}`)),
@@ -84,6 +87,7 @@ async function oneRound(target: Target): Promise<Round> {
       results.map((turn) => turn.asker.firstAt - turn.sentAt),
       0.95,
     ),
+    idle,
     resident,
   }
 }

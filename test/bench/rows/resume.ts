@@ -8,6 +8,7 @@ import { scaled, type Bench, type Row } from '../bench.ts'
 import { joinText, type JoinOptions, type ParleyFrame } from '../parley-target.ts'
 import { figure, type Figure } from '../statistics.ts'
 import { KIB, MS, short, withSpread, withUnit } from '../table.ts'
+import type { TurnWatch } from '../turn-watch.ts'
 
 const REPEATS = 20
 const TOKENS = 2_000
@@ -30,10 +31,9 @@ export async function measureResume(bench: Bench): Promise<readonly Row[]> {
   const room = await bench.parley.enter(id, 1)
   const [watch] = room.watches
   if (!watch) throw new Error('a room without a client')
-  const started = nextStart(watch.socket)
+  const started = startedAndSaid(watch)
   const turn = room.turn(message)
   const { seq = 0, messageId = '' } = await started
-  await bench.model.wait({ match: gate, state: 'streaming', tokens: TOKENS })
 
   const rejoined: Resumed[] = []
   const reloaded: Resumed[] = []
@@ -63,15 +63,18 @@ export async function measureResume(bench: Bench): Promise<readonly Row[]> {
   ]
 }
 
-/** Resolves with the frame that starts the next turn. The watch goes on. */
-function nextStart(socket: { onText: (payload: Buffer, wireBytes: number) => void }): Promise<ParleyFrame> {
-  const watch = socket.onText
+/** Resolves with the frame that started the turn, once all text up to the gate was seen. The watch goes on. */
+function startedAndSaid(watch: TurnWatch): Promise<ParleyFrame> {
+  const { socket } = watch
+  const { onText } = socket
+  let start: ParleyFrame = { type: 'none' }
   return new Promise((resolve) => {
     socket.onText = (payload, wireBytes) => {
-      watch(payload, wireBytes)
-      if (!payload.includes('"stream_start"')) return
-      socket.onText = watch
-      resolve(JSON.parse(payload.toString()) as ParleyFrame)
+      onText(payload, wireBytes)
+      if (payload.includes('"stream_start"')) start = JSON.parse(payload.toString()) as ParleyFrame
+      if (watch.chars < TEXT_BYTES) return
+      socket.onText = onText
+      resolve(start)
     }
   })
 }
