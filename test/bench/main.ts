@@ -8,6 +8,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { spawnModelServer } from '../support/model-server-process.ts'
 import type { Bench, Measure, Row } from './bench.ts'
@@ -36,6 +37,8 @@ const MEASURES = {
 } satisfies Record<string, Measure>
 
 const QUICK_SCALE = 0.25
+/** A row that takes longer than this hangs. */
+const MOST_MS = 180_000
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
@@ -60,7 +63,12 @@ try {
   for (const [name, measure] of Object.entries<Measure>(MEASURES)) {
     if (!chosen.includes(name)) continue
     const since = performance.now()
-    rows.push(...(await measure(bench)))
+    try {
+      rows.push(...(await withinTime(measure(bench))))
+    } catch (error) {
+      console.error(`${name} failed:`, error)
+      process.exitCode = 1
+    }
     console.error(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`)
   }
 } finally {
@@ -78,4 +86,18 @@ if (values.json !== undefined) {
     values.json,
     `${JSON.stringify({ machine, seconds, quick: values.quick, rows }, null, 2)}\n`,
   )
+}
+
+/** @throws Error when it takes too long */
+async function withinTime<T>(work: Promise<T>): Promise<T> {
+  const timer = new AbortController()
+  const late = delay(MOST_MS, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`not done within ${MOST_MS} ms`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    timer.abort()
+    late.catch(() => {})
+  }
 }

@@ -52,6 +52,8 @@ export async function serve(
   await mkdir(DATA, { recursive: true })
   const persist = await mkdtemp(join(DATA, `${name}-`))
   const args = ['--worker', await build(name), '--config', BUILDS[name].config, '--persist', persist]
+  // The relay has no page; what routes requests to static files is not the Worker's work.
+  args.push('--without-page')
   args.push('--var', `OPENAI_BASE_URL=${modelUrl}`, ...(inspector ? ['--inspector', '0'] : []))
   const served = await startJsonLineProcess<ServedWorker>(MAIN, args)
   return {

@@ -1,11 +1,12 @@
 /**
  * A built Worker in a process of its own, through Miniflare's API: no development proxy, no file watcher in the path.
  *
- *   node test/support/parley-process.ts --worker DIR [--config FILE] [--persist DIR] [--port N] [--inspector N] [--var NAME=VALUE]… [--with-parent]
+ *   node test/support/parley-process.ts --worker DIR [--config FILE] [--persist DIR] [--port N] [--inspector N] [--var NAME=VALUE]…
+ *     [--without-page] [--with-parent]
  *
- * Prints one line of JSON once it serves: `url` (as a browser reaches it), `directUrl` (the Worker alone, past Miniflare's
- * entry and the asset router, which in production are not its work either), `pid` of the runtime, `inspectorUrl` if asked
- * for. Ends with SIGTERM and, if told to live `--with-parent`, when its standard input ends. DIR is what built-worker.ts made; without `--persist` nothing outlives the process.
+ * Prints one line of JSON once it serves: `url` (as a browser reaches it), `directUrl` (past Miniflare's own entry Worker),
+ * `pid` of the runtime, `inspectorUrl` if asked for. `--without-page` leaves out the static assets, whose router is a
+ * Worker of its own in front of ours. Ends with SIGTERM and, if told to live `--with-parent`, when its standard input ends. DIR is what built-worker.ts made; without `--persist` nothing outlives the process.
  */
 import { parseArgs } from 'node:util'
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from 'miniflare'
@@ -29,7 +30,8 @@ const { values } = parseArgs({
     port: { type: 'string', default: '0' },
     inspector: { type: 'string' },
     var: { type: 'string', multiple: true, default: [] },
-    'with-parent': { type: 'boolean' },
+    'without-page': { type: 'boolean', default: false },
+    'with-parent': { type: 'boolean', default: false },
   },
 })
 if (values.worker === undefined) throw new Error('--worker names the folder of a built Worker')
@@ -39,6 +41,7 @@ const vars = values.var.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.sl
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     ...workerOptions,
+    assets: values['without-page'] ? undefined : workerOptions['assets'],
     bindings: { ...(workerOptions.bindings as Record<string, string>), ...Object.fromEntries(vars) },
     modules: await builtModules(values.worker),
     modulesRoot: values.worker,

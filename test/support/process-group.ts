@@ -114,7 +114,10 @@ function hasMembers(group: number): boolean {
   return livingMembers(group) !== 0
 }
 
-/** How many members live: dead ones that nobody waited for still count for the kernel. Null where it is not told. */
+/**
+ * How many members live: dead ones that nobody waited for still count for the kernel. A process whose first thread is dead
+ * lives on while another one finishes a write, and what is on the disk may still change. Null where it is not told.
+ */
 function livingMembers(group: number): number | null {
   let pids: string[]
   try {
@@ -128,7 +131,8 @@ function livingMembers(group: number): number | null {
       const [state, , pgrp] = readFileSync(`/proc/${pid}/stat`, 'utf8')
         .replace(/^.*\) /s, '')
         .split(' ')
-      return Number(pgrp) === group && state !== 'Z' && state !== 'X'
+      if (Number(pgrp) !== group) return false
+      return (state !== 'Z' && state !== 'X') || readdirSync(`/proc/${pid}/task`).length > 1
     } catch {
       // It ended between the two looks.
       return false

@@ -289,7 +289,7 @@ describe('paging through the list', () => {
     let next: string | null = null
     do {
       const query = new URLSearchParams({ limit: String(limit), ...(next !== null && { cursor: next }) })
-      const response = await guest.request('GET', `/api/conversations?${query}`)
+      const response = await guest.request('GET', `/api/conversations?${query.toString()}`)
       const page = conversationPage.parse(await response.json())
       found.push(page.conversations)
       next = page.next
@@ -346,7 +346,7 @@ describe('paging through the list', () => {
     async (cursor) => {
       const guest = await Guest.arrive()
       const query = new URLSearchParams({ cursor })
-      const response = await guest.request('GET', `/api/conversations?${query}`)
+      const response = await guest.request('GET', `/api/conversations?${query.toString()}`)
       expect(response.status).toBe(422)
       expect(await problemOf(response)).toMatchObject({ code: 'validation_failed', field: 'cursor' })
     },

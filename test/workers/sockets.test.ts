@@ -2,10 +2,12 @@
  * What a socket may say and hear: joining and leaving, presence and typing, the short form of deltas, and every way of
  * saying something wrong, none of which harms anybody else.
  */
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+import { Tokens } from '../../src/auth/tokens.ts'
 import { decodeCompactChunk } from '../../src/protocol/compact-chunk.ts'
-import { MAX_CONTENT_CHARS, MAX_FRAME_BYTES } from '../../src/protocol/limits.ts'
+import { MAX_CONTENT_CHARS, MAX_FRAME_BYTES, TICKET_TTL_S } from '../../src/protocol/limits.ts'
 import { Guest, ask, message, model, problemOf, stubOf, unique } from './worker-guest.ts'
 
 async function setUp() {
@@ -293,6 +295,17 @@ describe('a stranger', () => {
   })
 })
 
+/** The secret that this installation made for itself. */
+async function secret(): Promise<string> {
+  const made = await env.DB.prepare("SELECT value FROM settings WHERE name = 'auth_secret'").first<string>(
+    'value',
+  )
+  if (made === null) throw new Error('there is no secret')
+  return made
+}
+
+const verified = async (guest: Guest) => await new Tokens(secret).verifyTicket(await guest.ticket())
+
 describe('a ticket', () => {
   test('W1 opens one socket', async () => {
     const { guest, id } = await setUp()
@@ -320,6 +333,40 @@ describe('a ticket', () => {
     const ticket = await guest.ticket()
     const response = await ask('/api/conversations', { headers: { authorization: `Bearer ${ticket}` } })
     expect(response.status).toBe(401)
+  })
+
+  test('W1 is refused when its time is over', async () => {
+    const { guest, id } = await setUp()
+    const { principal } = await verified(guest)
+    const late = new Tokens(secret, () => Date.now() - (TICKET_TTL_S + 1) * 1_000)
+    const response = await guest.upgrade(id, (await late.issueTicket(principal)).token)
+    expect(response.status).toBe(401)
+    expect(await problemOf(response)).toMatchObject({ code: 'unauthorized' })
+    const early = new Tokens(secret, () => Date.now() - (TICKET_TTL_S - 20) * 1_000)
+    expect((await guest.upgrade(id, (await early.issueTicket(principal)).token)).status).toBe(101)
+  })
+
+  test('W1 is remembered as long as it could serve, and no longer', async () => {
+    const tickets = () => env.TICKETS.get(env.TICKETS.idFromName(unique()))
+    const now = Math.floor(Date.now() / 1_000)
+    const stub = tickets()
+    expect(await stub.redeem('fresh', now + 60)).toBe(true)
+    await runInDurableObject(stub, (_, { storage }) => {
+      storage.sql.exec('INSERT INTO used VALUES (?, ?)', 'old', now - 1)
+    })
+    expect(await runDurableObjectAlarm(stub)).toBe(true)
+    expect(await stub.redeem('fresh', now + 60)).toBe(false)
+    expect(await stub.redeem('old', now + 60)).toBe(true)
+    // With the last of them the object is empty again, and sets no alarm.
+    await runInDurableObject(stub, (_, { storage }) => {
+      storage.sql.exec('UPDATE used SET expires_at = ?', now - 1)
+    })
+    expect(await runDurableObjectAlarm(stub)).toBe(true)
+    await runInDurableObject(stub, async (_, { storage }) => {
+      const ours = "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"
+      expect(storage.sql.exec(ours).toArray()).toEqual([])
+      expect(await storage.getAlarm()).toBeNull()
+    })
   })
 
   test('W1 is for sockets: a plain request is told so, and uses nothing up', async () => {

@@ -46,8 +46,11 @@ export class TestSocket {
   }
 
   /** Sends a message; resolves when it is accepted. */
-  async chat(content: string, options: Record<string, unknown> = {}): Promise<FrameOf<'message_accepted'>> {
-    const id = String(options['id'] ?? crypto.randomUUID())
+  async chat(
+    content: string,
+    options: Record<string, unknown> & { id?: string | undefined } = {},
+  ): Promise<FrameOf<'message_accepted'>> {
+    const id = options.id ?? crypto.randomUUID()
     this.send({ type: 'stream_chat', content, ...options, id })
     return await this.next('message_accepted', (frame) => frame.id === id)
   }

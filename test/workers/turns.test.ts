@@ -159,7 +159,7 @@ describe('the same message again', () => {
     await model.openGate(tag)
     await socket.next('stream_complete')
     const third = await socket.chat(content, { id: 'c1' })
-    expect([second, third]).toEqual(Array(2).fill({ ...first, duplicate: true }))
+    for (const again of [second, third]) expect(again).toEqual({ ...first, duplicate: true })
     await socket.settle()
     expect(seqs(socket.received)).toEqual([1, 2, 3])
     expect(await guest.messages(id)).toHaveLength(2)
@@ -250,7 +250,7 @@ describe('waiting turns', () => {
     const marks = socket.received.flatMap((frame) =>
       frame.type === 'stream_start' || frame.type === 'stream_complete' ? [frame.type] : [],
     )
-    expect(marks).toEqual(Array(6).fill(['stream_start', 'stream_complete']).flat())
+    expect(marks).toEqual(Array.from({ length: 6 }, () => ['stream_start', 'stream_complete']).flat())
     expect(seqs(socket.received)).toEqual(seqs(socket.received).map((_, index) => index + 1))
     expect(await guest.messages(id)).toHaveLength(12)
   })

@@ -100,7 +100,7 @@ export class Guest {
   upgrade(conversationId: string, ticket: string): Promise<Response> {
     const query = new URLSearchParams({ ticket })
     const headers = { upgrade: 'websocket' }
-    return ask(`/api/conversations/${conversationId}/ws?${query}`, { headers })
+    return ask(`/api/conversations/${conversationId}/ws?${query.toString()}`, { headers })
   }
 }
 
