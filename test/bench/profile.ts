@@ -41,7 +41,9 @@ if (!prepare) throw new Error(`no such work: ${name}; there is ${Object.keys(WOR
 
 const model = await spawnModelServer()
 const options = { modelUrl: model.client.baseUrl, inspector: true }
-const target = await (values.target === 'relay' ? RelayTarget.start(options) : ParleyTarget.start(options))
+const target = await (values.target === 'relay'
+  ? RelayTarget.start(options, 'relay-readable')
+  : ParleyTarget.start(options, 'parley-readable'))
 try {
   await turns(await target.open(1), 20, '[[tokens=20 delay=1]] warm')
   const work = await prepare(target)

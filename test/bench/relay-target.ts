@@ -4,7 +4,7 @@
 import type { JsonLineProcess } from '../support/json-line-process.ts'
 import type { ServedWorker } from '../support/parley-process.ts'
 import { RawSocket } from '../support/raw-socket.ts'
-import { serve, type ServeOptions } from './serve.ts'
+import { serve, type Build, type ServeOptions } from './serve.ts'
 import { Room, type Target } from './room.ts'
 import { TurnWatch } from './turn-watch.ts'
 
@@ -22,8 +22,8 @@ export class RelayTarget implements Target {
     this.stop = stop
   }
 
-  static async start(options: ServeOptions): Promise<RelayTarget> {
-    return new RelayTarget(await serve('relay', options))
+  static async start(options: ServeOptions, build: Build = 'relay'): Promise<RelayTarget> {
+    return new RelayTarget(await serve(build, options))
   }
 
   async open(viewers: number): Promise<Room> {

@@ -11,20 +11,16 @@ const MAIN = join(import.meta.dirname, '../support/parley-process.ts')
 const DATA = join(import.meta.dirname, '../../.build/bench/data')
 const WORKERS = join(import.meta.dirname, '../workers/bench')
 
-/** The product, the floor, the product with its writes counted, and what a deployment would upload. */
+/** The product and the floor as they are deployed, that is minified; both with readable names; the product with its writes counted. */
 export const BUILDS = {
-  parley: { config: PARLEY_CONFIG, outdir: '.build/bench/parley' },
-  relay: { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay' },
+  parley: { config: PARLEY_CONFIG, outdir: '.build/bench/parley', minify: true },
+  relay: { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay', minify: true },
+  'parley-readable': { config: PARLEY_CONFIG, outdir: '.build/bench/parley-readable' },
+  'relay-readable': { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay-readable' },
   counting: {
     config: PARLEY_CONFIG,
     outdir: '.build/bench/counting',
     entry: join(WORKERS, 'counting-worker.ts'),
-  },
-  minified: { config: PARLEY_CONFIG, outdir: '.build/bench/minified', minify: true },
-  'minified-relay': {
-    config: join(WORKERS, 'relay.toml'),
-    outdir: '.build/bench/minified-relay',
-    minify: true,
   },
 } as const
 

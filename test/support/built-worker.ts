@@ -23,6 +23,7 @@ export interface BuildOptions {
   readonly config?: string | undefined
   /** An entry other than the configuration's `main`. */
   readonly entry?: string | undefined
+  /** As configured, when left out. */
   readonly minify?: boolean | undefined
 }
 
@@ -34,7 +35,7 @@ export async function buildWorker({ outdir, config = PARLEY_CONFIG, entry, minif
   const directory = join(ROOT, outdir)
   await rm(directory, { recursive: true, force: true })
   const args = [WRANGLER, 'deploy', ...(entry === undefined ? [] : [entry]), '--config', config]
-  args.push('--dry-run', '--outdir', directory, ...(minify === true ? ['--minify'] : []))
+  args.push('--dry-run', '--outdir', directory, ...(minify === undefined ? [] : [`--minify=${minify}`]))
   const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
   try {
     await promisify(execFile)(process.execPath, args, { cwd: ROOT, env })

@@ -1,12 +1,13 @@
 /**
  * A built Worker in a process of its own, through Miniflare's API: no development proxy, no file watcher in the path.
  *
- *   node test/support/parley-process.ts --worker DIR [--config FILE] [--persist DIR] [--port N] [--inspector N] [--var NAME=VALUE]…
- *     [--without-page] [--with-parent]
+ *   node test/support/parley-process.ts --worker DIR [--config FILE] [--persist DIR] [--port N] [--inspector N]
+ *     [--var NAME=VALUE]… [--without-page] [--with-parent]
  *
  * Prints one line of JSON once it serves: `url` (as a browser reaches it), `directUrl` (past Miniflare's own entry Worker),
- * `pid` of the runtime, `inspectorUrl` if asked for. `--without-page` leaves out the static assets, whose router is a
- * Worker of its own in front of ours. Ends with SIGTERM and, if told to live `--with-parent`, when its standard input ends. DIR is what built-worker.ts made; without `--persist` nothing outlives the process.
+ * `pid` of the runtime, `inspectorUrl` if asked for. DIR is what built-worker.ts made. Without `--persist` nothing outlives
+ * the process. `--without-page` leaves out the static assets, whose router is a Worker of its own in front of ours. Ends
+ * with SIGTERM and, if told to live `--with-parent`, when its standard input ends.
  */
 import { parseArgs } from 'node:util'
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from 'miniflare'
@@ -41,7 +42,7 @@ const vars = values.var.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.sl
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     ...workerOptions,
-    assets: values['without-page'] ? undefined : workerOptions['assets'],
+    ...(values['without-page'] && { assets: undefined }),
     bindings: { ...(workerOptions.bindings as Record<string, string>), ...Object.fromEntries(vars) },
     modules: await builtModules(values.worker),
     modulesRoot: values.worker,

@@ -1,5 +1,5 @@
 /**
- * What is uploaded: the Worker as a deployment minifies it, gzipped, with the modules beside it; and the relay likewise.
+ * What is uploaded: the Worker as a deployment minifies it, with the modules beside it, gzipped; and the relay likewise.
  */
 import { gzipSync } from 'node:zlib'
 import { builtModules } from '../../support/built-worker.ts'
@@ -10,8 +10,8 @@ import { KIB, withUnit } from '../table.ts'
 const MOST_KIB = 300
 
 export async function measureBundleSize(): Promise<readonly Row[]> {
-  const relay = await gzippedBytes('minified-relay')
-  const parley = await gzippedBytes('minified')
+  const relay = await gzippedBytes('relay')
+  const parley = await gzippedBytes('parley')
   return [
     {
       work: 'bundle, minified, gzipped',
