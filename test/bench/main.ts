@@ -7,7 +7,7 @@
  * process is the load. Only one server works at a time, and they take turns within a row. `--quick` repeats less.
  */
 import { writeFile } from 'node:fs/promises'
-import { arch, cpus, platform } from 'node:os'
+import { arch, cpus, loadavg, platform } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { spawnModelServer } from '../support/model-server-process.ts'
@@ -49,9 +49,13 @@ for (const name of chosen) {
     throw new Error(`no such row: ${name}; there are ${Object.keys(MEASURES).join(', ')}`)
 }
 
+if (process.platform !== 'linux') throw new Error('CPU time and memory are read from /proc: this needs Linux')
+
 const model = await spawnModelServer()
 const started: { stop(): Promise<void> }[] = [model]
 const begin = performance.now()
+/** Of the minute before: what else runs on the machine belongs beside the figures. */
+const loadBefore = loadavg()[0] ?? 0
 const rows: Row[] = []
 try {
   const modelUrl = model.client.baseUrl
@@ -76,7 +80,7 @@ try {
 }
 
 const seconds = Math.round((performance.now() - begin) / 1000)
-const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${platform()} ${arch()}, Node ${process.version}`
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${platform()} ${arch()}, Node ${process.version}, load ${loadBefore.toFixed(1)} before`
 const notes = rows.flatMap(({ note = [] }) => note)
 console.log(`${markdownTable(rows)}
 

@@ -58,7 +58,7 @@ describe('the list', () => {
     const { guest, id } = await setUp()
     const [before] = await listOf(guest)
     await guest.chat({ conversationId: id, message: `What is\nthis? ${message(unique(), 'text=ok')}` })
-    await vi.waitUntil(async () => (await listOf(guest))[0]?.messageCount === 2)
+    await vi.waitUntil(async () => (await listOf(guest))[0]?.messageCount === 2, { timeout: 4_000 })
     const [after] = await listOf(guest)
     expect(after?.title.startsWith('What is this? ')).toBe(true)
     expect(Date.parse(after?.lastActivityAt ?? '')).toBeGreaterThanOrEqual(
@@ -72,7 +72,7 @@ describe('the list', () => {
     await guest.request('PATCH', `/api/conversations/${id}`, { title: '  My   title ' })
     expect(await listOf(guest)).toMatchObject([{ title: 'My title' }])
     await guest.chat({ conversationId: id, message: message(unique(), 'text=ok') })
-    await vi.waitUntil(async () => (await listOf(guest))[0]?.messageCount === 2)
+    await vi.waitUntil(async () => (await listOf(guest))[0]?.messageCount === 2, { timeout: 4_000 })
     expect(await listOf(guest)).toMatchObject([{ title: 'My title' }])
   })
 
@@ -100,7 +100,9 @@ describe('when D1 is down', () => {
     await socket.next('stream_complete')
     expect(await guest.messages(id)).toHaveLength(2)
     // The attempt that fails brings the alarm forward: from the watchdog's time to that of a first retry.
-    await vi.waitUntil(async () => ((await alarmOf(id)) ?? Infinity) < Date.now() + 10_000)
+    await vi.waitUntil(async () => ((await alarmOf(id)) ?? Infinity) < Date.now() + 10_000, {
+      timeout: 4_000,
+    })
     expect(await listOf(guest)).toMatchObject([{ messageCount: 0 }])
     await repair()
     await runDurableObjectAlarm(stubOf(id))
