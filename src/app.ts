@@ -9,12 +9,13 @@ import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import { readConfig, type AppEnv } from './env.ts'
 import { AppError } from './errors.ts'
-import { context } from './http/context.ts'
+import { context, ready } from './http/context.ts'
 import { onError, problemResponse } from './http/problem.ts'
 import { authRoutes } from './http/routes/auth.ts'
-import { chatRoutes, resumeRoutes } from './http/routes/chat.ts'
+import { chatRoutes } from './http/routes/chat.ts'
 import { conversationRoutes } from './http/routes/conversations.ts'
 import { healthRoutes } from './http/routes/health.ts'
+import { resumeRoutes } from './http/routes/resume.ts'
 import { socketRoutes } from './http/routes/socket.ts'
 
 /** Long enough for a UUID or a trace id; what is longer, or has other characters, is replaced. */
@@ -53,7 +54,9 @@ export const app = new Hono<AppEnv>()
       problemResponse(c, new AppError('payload_too_large', `A body may have ${maxSize} bytes.`))
     return bodyLimit({ maxSize, onError: tooLarge })(c, next)
   })
+  // Health tells what is missing, so it comes before what waits for it.
   .route('/health', healthRoutes)
+  .use(ready())
   .route('/auth', authRoutes)
   // Sockets bring a ticket instead of a token, so they come before what asks for one.
   .route('/conversations', socketRoutes)

@@ -30,6 +30,18 @@ const text = z
   .transform((value) => value.trim() || undefined)
   .optional()
 
+/** Below this a value is a word that texts hold anyway ("local", a number), and no secret. */
+const MIN_HIDDEN_CHARS = 8
+const SECRET_NAME = /secret|passw|passphrase|credential|(?:^|_)(?:key|token)(?:_|$)/i
+
+/** What must not be seen in the log: the values of variables whose names say so. Asked for even when one is wrong. */
+export function secretValues(env: Env): string[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    const secret = typeof value === 'string' && SECRET_NAME.test(name) ? value.trim() : ''
+    return secret.length < MIN_HIDDEN_CHARS ? [] : [secret]
+  })
+}
+
 const list = z
   .string()
   .default('')
@@ -39,6 +51,25 @@ const list = z
       .map((item) => item.trim())
       .filter((item) => item !== ''),
   )
+
+/** As browsers send it in `Origin`, which is compared letter by letter; null when it is not one. */
+function originOf(text: string): string | null {
+  const match = /^([a-z][a-z\d+.-]*:)\/\/[^\s/?#@\\*]+$/i.exec(text)
+  if (!match || !URL.canParse(text)) return null
+  // Of schemes that are not the web's (`capacitor://localhost`) a URL tells no origin.
+  return /^https?:$/i.test(match[1] ?? '') ? new URL(text).origin : text.toLowerCase()
+}
+
+const origins = list.transform((items, check) =>
+  items.map((item) => {
+    const origin = item === '*' ? item : originOf(item)
+    if (origin !== null) return origin
+    check.addIssue(
+      'each must be "*" or an origin such as https://chat.example, without a path or a slash at its end',
+    )
+    return z.NEVER
+  }),
+)
 
 export const DEFAULT_SYSTEM_PROMPT =
   'You are Parley, a helpful assistant. Answer clearly and to the point, in the language of the question. Use Markdown where it helps.'
@@ -63,7 +94,7 @@ const configShape = z
     TURN_WATCHDOG_MS: int(15_000, 100, 600_000),
     MAX_BODY_BYTES: int(1024 * 1024, 1024, 100 * 1024 * 1024),
     /** Origins that may call the API from a browser besides the page's own, separated by commas. */
-    CORS_ORIGINS: list,
+    CORS_ORIGINS: origins,
     /** Pace of the offline provider, per word. */
     OFFLINE_PACE_MS: int(20, 0, 10_000),
   })

@@ -7,7 +7,7 @@ import type { ConversationDeps } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { estimateTokenCount } from 'tokenx'
 import { Tokens } from './auth/tokens.ts'
-import { readConfig, type Config, type Env } from './env.ts'
+import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError } from './errors.ts'
 import type { Model } from './models/model.ts'
 import { OfflineModel } from './models/offline.ts'
@@ -40,20 +40,28 @@ export interface Services {
   }
 }
 
-/** For what fails before a request or an object has a logger of its own. */
-export const logger = createLogger()
+const loggers = new WeakMap<Env, Logger>()
 const built = new WeakMap<Env, Services>()
 const models = new WeakMap<Env, Model>()
+
+/** Also for what fails before a request or an object has a logger of its own, or a configuration. */
+export function loggerOf(env: Env): Logger {
+  const known = loggers.get(env)
+  if (known) return known
+  const logger = createLogger({}, undefined, secretValues(env))
+  loggers.set(env, logger)
+  return logger
+}
 
 export function createServices(env: Env): Services {
   const known = built.get(env)
   if (known) return known
   const config = readConfig(env)
-  const ready = once(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
-  const secret = once(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
+  const ready = keep(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
+  const secret = keep(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
   const services: Services = {
     config,
-    logger,
+    logger: loggerOf(env),
     ready,
     model: modelOf(env, config),
     tokens: new Tokens(secret),
@@ -74,6 +82,7 @@ export function conversationParts(
   env: Env,
 ): Pick<ConversationDeps, 'model' | 'settings' | 'directory' | 'warn' | 'report'> {
   const config = readConfig(env)
+  const logger = loggerOf(env)
   return {
     model: modelOf(env, config),
     settings: {
@@ -110,12 +119,21 @@ function modelOf(env: Env, config: Config): Model {
   return model
 }
 
-/** Runs once and keeps the result; a failure is not kept, so the next caller tries again. */
-function once<T>(run: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | null = null
-  return () =>
-    (result ??= run().catch((cause: unknown) => {
-      result = null
+/**
+ * Keeps the first result. Only a result, never a promise: a request that is cancelled takes its I/O along, and whoever
+ * waited for that would wait for ever. So requests that come before there is a result each run on their own, and a
+ * failure is not kept.
+ */
+function keep<T>(run: () => Promise<T>): () => Promise<T> {
+  let kept: { readonly result: T } | null = null
+  return async () => {
+    if (kept) return kept.result
+    try {
+      const result = await run()
+      kept = { result }
+      return result
+    } catch (cause) {
       throw new AppError('unavailable', 'The database does not answer.', { cause })
-    }))
+    }
+  }
 }

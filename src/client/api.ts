@@ -4,7 +4,14 @@
  */
 import type * as z from 'zod'
 import * as http from '../protocol/http.ts'
-import type { ChatAnswer, ChatBody, ConversationPage, MessagePage, StopAnswer } from '../protocol/http.ts'
+import type {
+  ChatAnswer,
+  ChatBody,
+  ConversationPage,
+  CreateConversationBody,
+  MessagePage,
+  StopAnswer,
+} from '../protocol/http.ts'
 import { conversation, type Conversation } from '../protocol/message.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import type { Environment } from './environment.ts'
@@ -40,7 +47,8 @@ export class Api {
     this.#session = session
   }
 
-  async createConversation(body: { title?: string } = {}): Promise<Conversation> {
+  /** With an `idempotencyKey` a repeat after a lost answer finds the conversation that was made (rule I5). */
+  async createConversation(body: CreateConversationBody = {}): Promise<Conversation> {
     return this.#json({ method: 'POST', path: '/api/conversations', body }, conversation)
   }
 
@@ -79,7 +87,8 @@ export class Api {
 
   /**
    * Sends a message and yields the events of its turn as they happen. Leaving the loop closes the connection and stops
-   * nothing (rule T1). A stream that ends without an event that ends the turn was cut (rule C4): resume it.
+   * nothing (rule T1). A stream that ends without an event that ends the turn, and without `conversation_deleted`, was cut
+   * (rule C4): resume it.
    */
   async *streamChat(body: ChatBody, signal?: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
     yield* this.#events({ method: 'POST', path: '/api/chat/stream', body, signal })

@@ -3,7 +3,7 @@
  * Everything that is meant for use is exported here, and nothing else.
  *
  *     const parley = createParley()
- *     const { id } = await parley.api.createConversation()
+ *     const { id } = await parley.startConversation()
  *     const room = parley.connect(id)
  *     room.subscribe(() => console.log(room.snapshot.state.messages))
  *     room.open()
@@ -12,8 +12,10 @@
 import './no-eval.ts'
 import { Api } from './api.ts'
 import { ConversationConnection } from './connection.ts'
+import { ConversationStarter } from './conversation-starter.ts'
 import { browserEnvironment, type Environment, type KeyValueStore } from './environment.ts'
 import { browserStore, Session } from './session.ts'
+import type { Conversation } from '../protocol/message.ts'
 
 export { Api, type ChatEvent } from './api.ts'
 export { applyFrame } from './apply-frame.ts'
@@ -44,6 +46,8 @@ export interface ParleyOptions {
 export interface Parley {
   readonly session: Session
   readonly api: Api
+  /** Makes a conversation. After a failure the next call finds the one that may have been made, instead of a second. */
+  startConversation(): Promise<Conversation>
   /** A conversation that is not opened yet: subscribe, then `open()`. */
   connect(conversationId: string): ConversationConnection
 }
@@ -53,5 +57,11 @@ export function createParley(options: ParleyOptions = {}): Parley {
   const session = new Session(env, options.tokenStore ?? browserStore('localStorage'))
   const api = new Api(env, session)
   const pendingStore = options.pendingStore ?? browserStore('sessionStorage')
-  return { session, api, connect: (id) => new ConversationConnection(id, { env, api, pendingStore }) }
+  const starter = new ConversationStarter(env, api)
+  return {
+    session,
+    api,
+    startConversation: () => starter.start(),
+    connect: (id) => new ConversationConnection(id, { env, api, pendingStore }),
+  }
 }

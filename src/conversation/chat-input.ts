@@ -30,38 +30,36 @@ export interface Choices {
   exists(number: number): boolean
 }
 
-/** @throws AppError `validation_failed` naming the field that names nothing here */
-export function resolveChoices(
-  input: ChatInput,
-  choices: Choices,
-): { parent: number | null; agentId: string; model: string; priority: Priority } {
-  return {
-    parent: parentOf(input.parentId, choices),
-    agentId: named('agentId', input.agentId, DEFAULT_AGENT, [DEFAULT_AGENT]),
-    model: named('model', input.model, choices.model, choices.models),
-    priority: input.priority ?? 'normal',
-  }
+export interface ResolvedChoices {
+  readonly parent: number | null
+  readonly agentId: string
+  readonly model: string
+  readonly priority: Priority
 }
 
-function parentOf(parentId: string | null | undefined, choices: Choices): number | null {
+/** @returns the error `validation_failed` when a field names nothing here */
+export function resolveChoices(input: ChatInput, choices: Choices): ResolvedChoices | AppError {
+  const { parentId, agentId, model, priority = 'normal' } = input
+  const parent = parentOf(parentId, choices)
+  if (parent === undefined) return invalid('parentId', 'names no message here')
+  if (!isOffered(agentId, DEFAULT_AGENT, [])) return invalid('agentId', 'names nothing that is offered here')
+  if (!isOffered(model, choices.model, choices.models))
+    return invalid('model', 'names nothing that is offered here')
+  return { parent, agentId: agentId ?? DEFAULT_AGENT, model: model ?? choices.model, priority }
+}
+
+/** @returns undefined when it names nothing */
+function parentOf(parentId: string | null | undefined, choices: Choices): number | null | undefined {
   if (parentId === undefined) return choices.tip
   if (parentId === null) return null
   const number = numberOf(parentId)
-  if (choices.exists(number)) return number
-  throw new AppError('validation_failed', 'The field "parentId" names no message here.', {
-    field: 'parentId',
-  })
+  return choices.exists(number) ? number : undefined
 }
 
-function named(
-  field: 'agentId' | 'model',
-  value: string | undefined,
-  standard: string,
-  known: readonly string[],
-): string {
-  if (value === undefined || value === standard) return standard
-  if (known.includes(value)) return value
-  throw new AppError('validation_failed', `The field "${field}" names nothing that is offered here.`, {
-    field,
-  })
+function isOffered(value: string | undefined, standard: string, others: readonly string[]): boolean {
+  return value === undefined || value === standard || others.includes(value)
+}
+
+function invalid(field: string, problem: string): AppError {
+  return new AppError('validation_failed', `The field "${field}" ${problem}.`, { field })
 }

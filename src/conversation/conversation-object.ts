@@ -58,13 +58,21 @@ export class ConversationObject extends DurableObject<Env> {
   /** Creates the conversation, or finds that its owner did before. */
   async create(owner: Principal, id: string, title: string): Promise<Result<ConversationShape>> {
     return await settled(async () => {
-      if (!this.#conversation) {
-        await applyMigrations(this.#db)
-        this.#conversation ??= Conversation.create(this.#db, this.#deps, { id, ownerId: owner.userId, title })
-      }
-      const conversation = this.#current(owner)
+      const conversation = await this.#created(owner, id, title)
       await conversation.settle()
       return conversation.describe()
+    })
+  }
+
+  /** Creates the conversation with its first message; what is refused creates nothing. */
+  async begin(owner: Principal, id: string, input: ChatInput): Promise<Result<Accepted>> {
+    return await settled(async () => {
+      const refusal = this.#conversation ? null : Conversation.refusalOfFirst(this.#deps, input)
+      if (refusal) throw refusal
+      const conversation = await this.#created(owner, id, '')
+      const accepted = conversation.chat(owner, input)
+      await conversation.settle()
+      return accepted
     })
   }
 
@@ -76,7 +84,8 @@ export class ConversationObject extends DurableObject<Env> {
     return await settled(() => this.#current(principal).rename(title))
   }
 
-  async remove(principal: Principal): Promise<Result<void>> {
+  /** @returns whether the list knows it already */
+  async remove(principal: Principal): Promise<Result<boolean>> {
     return await settled(() => this.#current(principal).remove())
   }
 
@@ -161,6 +170,14 @@ export class ConversationObject extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#conversation?.alarm()
+  }
+
+  async #created(owner: Principal, id: string, title: string): Promise<Conversation> {
+    if (!this.#conversation) {
+      await applyMigrations(this.#db)
+      this.#conversation ??= Conversation.create(this.#db, this.#deps, { id, ownerId: owner.userId, title })
+    }
+    return this.#current(owner)
   }
 
   /** @throws AppError `not_found` for a stranger as for nothing */

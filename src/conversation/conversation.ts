@@ -10,7 +10,7 @@ import type { Conversation as ConversationShape, Message } from '../protocol/mes
 import type { Principal } from '../protocol/principal.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
 import { Audience } from './audience.ts'
-import { resolveChoices, type ChatInput } from './chat-input.ts'
+import { resolveChoices, type ChatInput, type ResolvedChoices } from './chat-input.ts'
 import { ChunkStore } from './chunk-store.ts'
 import type { Database } from './database.ts'
 import type { ConversationDeps, DirectoryEntry } from './deps.ts'
@@ -50,8 +50,7 @@ export class Conversation {
       log: this.#log,
       chunks: new ChunkStore(statements),
       model: deps.model,
-      systemPrompt: deps.settings.systemPrompt,
-      contextTokens: deps.settings.contextTokens,
+      settings: deps.settings,
       now: () => deps.now(),
       after: (ms, run) => deps.after(ms, run),
       show: (frame) => this.audience.show(frame),
@@ -69,8 +68,14 @@ export class Conversation {
     })
   }
 
+  /** Why this cannot be the first message of a conversation; null when it can. */
+  static refusalOfFirst(deps: ConversationDeps, input: ChatInput): AppError | null {
+    const choices = resolveChoices(input, { ...offered(deps), tip: null, exists: () => false })
+    return choices instanceof AppError ? choices : null
+  }
+
   static load(db: Database, deps: ConversationDeps): Conversation | null {
-    const statements = new Statements(db)
+    const statements = new Statements(db.$client)
     const history = History.load(db, statements, () => deps.now())
     return history && new Conversation(db, statements, history, deps)
   }
@@ -80,7 +85,7 @@ export class Conversation {
     deps: ConversationDeps,
     input: { id: string; ownerId: string; title: string },
   ): Conversation {
-    const statements = new Statements(db)
+    const statements = new Statements(db.$client)
     return new Conversation(
       db,
       statements,
@@ -108,25 +113,18 @@ export class Conversation {
 
   /** Accepts a message, or finds the turn that it started before. Durable before anyone hears of it. */
   chat(author: Principal, input: ChatInput, sender?: Reader): Accepted {
-    const choices = resolveChoices(input, {
-      model: this.#deps.model.defaultModel,
-      models: this.#deps.settings.models,
-      tip: this.#history.tip,
-      exists: (number) =>
-        this.#history.openTurn(number) !== undefined || this.#log.message(number) !== undefined,
-    })
     const startNow = this.#runner.idle
-    if (!startNow && this.#isFull()) {
-      const repeated = this.#repeated(author, input, sender)
-      if (repeated) return repeated
-      const most = this.#deps.settings.maxQueuedTurns
-      throw new AppError('queue_full', `${most} messages are waiting here; try again when one is answered.`)
-    }
+    const choices = this.#choicesOf(input, startNow)
     const { id: clientId, content, requestId } = input
-    const written = this.#history.accept({ author, clientId, content, requestId, ...choices }, startNow)
+    const written =
+      choices instanceof AppError
+        ? null
+        : this.#history.accept({ author, clientId, content, requestId, ...choices }, startNow)
     if (!written) {
+      // A repeat is known as one whatever has changed since: a model that is offered no more, a full queue.
       const repeated = this.#repeated(author, input, sender)
       if (repeated) return repeated
+      if (choices instanceof AppError) throw choices
       throw new Error('a client id was used before, and its turn is not there')
     }
     const { turn, events, message } = written
@@ -181,7 +179,8 @@ export class Conversation {
     return this.describe()
   }
 
-  async remove(): Promise<void> {
+  /** @returns false when D1 does not know it yet: the list then shows it until the alarm has told it */
+  async remove(): Promise<boolean> {
     this.#history.markDeleted()
     this.#wakeWithin(this.#deps.settings.watchdogMs)
     this.#cancelSettle?.()
@@ -189,7 +188,7 @@ export class Conversation {
     this.audience.dismiss()
     for (const resolve of [...this.#waiters.values()].flat()) resolve()
     this.#waiters.clear()
-    await this.#finishRemoval()
+    return await this.#finishRemoval()
   }
 
   /** On the first use after a wake: takes up what an earlier process left. */
@@ -201,7 +200,7 @@ export class Conversation {
 
   /** The watchdog: a turn that runs is left alone, a lost one is taken up, and D1 is told what it missed. */
   async alarm(): Promise<void> {
-    if (this.deleted) return await this.#finishRemoval()
+    if (this.deleted) return void (await this.#finishRemoval())
     this.#runner.recover()
     if (this.#runner.running) this.#wakeWithin(this.#deps.settings.watchdogMs)
     else await this.settle()
@@ -232,7 +231,7 @@ export class Conversation {
   }
 
   /** Tells D1, then erases; the alarm that `remove` set, or this sets, tries again until both are done. */
-  async #finishRemoval(): Promise<void> {
+  async #finishRemoval(): Promise<boolean> {
     this.#wakeWithin(this.#deps.settings.watchdogMs)
     // An entry under way must not arrive after the removal.
     await this.#outbox.drain()
@@ -240,9 +239,10 @@ export class Conversation {
       await this.#deps.directory.remove(this.#history.conversation.id)
     } catch (error) {
       this.#report('removal_failed', error)
-      return
+      return false
     }
     await this.#deps.erase()
+    return true
   }
 
   #untold(): { entry: DirectoryEntry; upTo: number } | null {
@@ -251,9 +251,17 @@ export class Conversation {
     return { entry: { seq, conversation: this.describe() }, upTo: seq }
   }
 
-  #isFull(): boolean {
-    const waiting = this.#runner.openTurns().filter((turn) => turn.state === 'queued').length
-    return waiting >= this.#deps.settings.maxQueuedTurns
+  /** What the caller chose, or why a new message cannot be taken. */
+  #choicesOf(input: ChatInput, startNow: boolean): ResolvedChoices | AppError {
+    const most = this.#deps.settings.maxQueuedTurns
+    if (!startNow && this.#runner.waiting >= most)
+      return new AppError('queue_full', `${most} messages are waiting here; try again when one is answered.`)
+    return resolveChoices(input, {
+      ...offered(this.#deps),
+      tip: this.#history.tip,
+      exists: (number) =>
+        this.#history.openTurn(number) !== undefined || this.#log.message(number) !== undefined,
+    })
   }
 
   /** The turn that this message started before, acknowledged again; null when it is new. */
@@ -288,6 +296,10 @@ export class Conversation {
   #report(event: string, error: unknown, details: Record<string, unknown> = {}): void {
     this.#deps.report(event, error, { conversationId: this.#history.conversation.id, ...details })
   }
+}
+
+function offered({ model, settings }: ConversationDeps): { model: string; models: readonly string[] } {
+  return { model: model.defaultModel, models: settings.models }
 }
 
 export function notFound(): AppError {

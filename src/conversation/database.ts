@@ -7,7 +7,7 @@ import { drizzle, type DrizzleSqliteDODatabase } from 'drizzle-orm/durable-sqlit
 import { migrate } from 'drizzle-orm/durable-sqlite/migrator'
 import migrations from '../../migrations/conversation/migrations.js'
 
-export type Database = DrizzleSqliteDODatabase
+export type Database = DrizzleSqliteDODatabase & { readonly $client: DurableObjectStorage }
 
 export function openDatabase(storage: DurableObjectStorage): Database {
   return drizzle(storage, { casing: 'snake_case' })

@@ -126,7 +126,7 @@ export class History {
   ): History {
     const createdAt = now()
     const row: ConversationRow = { ...input, createdAt, deletedAt: null }
-    db.transaction(() => {
+    statements.transaction(() => {
       db.insert(schema.conversation).values(row).run()
       db.insert(schema.members).values({ userId: input.ownerId, role: 'owner', joinedAt: createdAt }).run()
       db.insert(schema.marks).values({ id: MARKS, delivered: -1, settledTurn: 0 }).run()
@@ -208,7 +208,7 @@ export class History {
     const events = [this.#event('message_created', asked, null, 1)]
     if (startNow) events.push(this.#event('stream_start', number, { attempt: 1, offset: 0 }, 2))
     if (title !== null) events.push(this.#event('conversation_updated', null, null, events.length + 1))
-    const isNew = this.#db.transaction(() => {
+    const isNew = this.#statements.transaction(() => {
       if (!this.#statements.insertTurn(turn)) return false
       this.#statements.insertMessage(message)
       for (const event of events) this.#statements.insertEvent(event)
@@ -227,7 +227,7 @@ export class History {
   start(turn: TurnRow, from: number): { turn: TurnRow; event: EventRow } {
     const started: TurnRow = { ...turn, state: 'streaming', attempts: turn.attempts + 1 }
     const event = this.#event('stream_start', turn.number, { attempt: started.attempts, offset: from })
-    this.#db.transaction(() => {
+    this.#statements.transaction(() => {
       this.#statements.updateTurn(started)
       this.#statements.insertEvent(event)
     })
@@ -259,7 +259,7 @@ export class History {
     }
     const event = this.#event(ENDED_EVENT[ending.state], turn.number, null)
     const ended: TurnRow = { ...turn, state: ending.state, endedAt: now }
-    this.#db.transaction(() => {
+    this.#statements.transaction(() => {
       this.#statements.insertMessage(message)
       this.#statements.updateTurn(ended)
       this.#statements.insertEvent(event)
@@ -271,7 +271,7 @@ export class History {
 
   rename(title: string): EventRow {
     const event = this.#event('conversation_updated', null, null)
-    this.#db.transaction(() => {
+    this.#statements.transaction(() => {
       this.#db.update(schema.conversation).set({ title }).run()
       this.#statements.insertEvent(event)
     })

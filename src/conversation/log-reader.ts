@@ -4,7 +4,7 @@
  * Only finished messages have rows; the caller adds the one that is being written. Pages go by key, never by offset,
  * and every read is bounded, so a conversation with thousands of messages costs what a short one costs.
  */
-import { and, asc, desc, gt, gte, inArray, lt, lte } from 'drizzle-orm'
+import { and, asc, desc, gt, gte, inArray, lte } from 'drizzle-orm'
 import { PAGE_CHARS } from '../protocol/limits.ts'
 import type { ModelMessage } from '../models/model.ts'
 import type { Database } from './database.ts'
@@ -43,21 +43,15 @@ export class LogReader {
    * @returns `more`: whether older ones are there
    */
   page(before: number | null, limit: number): { messages: MessageRow[]; more: boolean } {
-    const rows = this.#db
-      .select()
-      .from(schema.messages)
-      .where(before === null ? undefined : lt(schema.messages.number, before))
-      .orderBy(desc(schema.messages.number))
-      .limit(limit + 1)
-      .all()
     const messages: MessageRow[] = []
     let chars = 0
-    for (const row of rows) {
+    for (const row of this.#statements.messagesBefore(before ?? Number.MAX_SAFE_INTEGER)) {
       chars += row.content.length
-      if (messages.length === limit || (messages.length > 0 && chars > PAGE_CHARS)) break
+      if (messages.length === limit || (messages.length > 0 && chars > PAGE_CHARS))
+        return { messages: messages.toReversed(), more: true }
       messages.push(row)
     }
-    return { messages: messages.toReversed(), more: rows.length > messages.length }
+    return { messages: messages.toReversed(), more: false }
   }
 
   /** Events after `after`, in order; at most `limit`. */

@@ -1,140 +1,85 @@
 /**
- * The statements of a turn, prepared once per object: drizzle takes a tenth of a millisecond to build one, which for the
- * dozen of a turn was more than everything else that the object does. What runs seldom is built where it is used.
+ * The statements of a turn, written out: their text is shared by all objects of an isolate, and SQLite's own cache keeps
+ * what it made of them. What runs seldom is built by drizzle where it is used.
  */
-import { and, asc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm'
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
-import type { Database } from './database.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
-import { chunks, events, marks, messages, turns } from './schema.ts'
+import { RowSql } from './row-sql.ts'
+import { chunks, events, messages, turns } from './schema.ts'
 
-const $ = sql.placeholder
+const messageRows = new RowSql(messages)
+const turnRows = new RowSql(turns)
+const eventRows = new RowSql(events)
+const chunkRows = new RowSql(chunks)
+
+const INSERT_NEW_TURN = `${turnRows.insert} ON CONFLICT (client_key) DO NOTHING`
+const UPDATE_TURN = 'UPDATE turns SET state = ?, attempts = ?, ended_at = ? WHERE number = ?'
+const UPDATE_MARKS = 'UPDATE marks SET delivered = ?, settled_turn = ?'
+const PUT_CHUNK = `${chunkRows.insert} ON CONFLICT (slot) DO UPDATE
+  SET message = excluded.message, attempt = excluded.attempt, "offset" = excluded."offset", delta = excluded.delta`
+const MESSAGES_BEFORE = 'SELECT * FROM messages WHERE number < ? ORDER BY number DESC'
+const CHUNKS = 'SELECT "offset", delta FROM chunks WHERE message = ? AND attempt = ? ORDER BY slot'
 
 export class Statements {
-  readonly #db: Database
+  readonly #storage: DurableObjectStorage
+  readonly #sql: SqlStorage
 
-  constructor(db: Database) {
-    this.#db = db
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.#sql = storage.sql
+  }
+
+  /** All of what `write` writes, or, if it throws, nothing. */
+  transaction<T>(write: () => T): T {
+    return this.#storage.transactionSync(write)
   }
 
   insertMessage(row: MessageRow): void {
-    this.#insertMessage().run({ ...row, usage: json(row.usage), error: json(row.error) })
+    this.#sql.exec(messageRows.insert, ...messageRows.values(row))
   }
 
   /** @returns false, and writes nothing, when the client's id was used before */
   insertTurn(row: TurnRow): boolean {
-    return this.#insertTurn().get({ ...row }) !== undefined
+    return this.#sql.exec(INSERT_NEW_TURN, ...turnRows.values(row)).rowsWritten > 0
   }
 
   insertEvent(row: EventRow): void {
-    this.#insertEvent().run({ ...row, data: json(row.data) })
+    this.#sql.exec(eventRows.insert, ...eventRows.values(row))
   }
 
   updateTurn({ number, state, attempts, endedAt }: TurnRow): void {
-    this.#updateTurn().run({ number, state, attempts, endedAt })
+    this.#sql.exec(UPDATE_TURN, state, attempts, endedAt, number)
   }
 
-  updateMarks(row: { delivered: number; settledTurn: number }): void {
-    this.#updateMarks().run(row)
+  updateMarks({ delivered, settledTurn }: { delivered: number; settledTurn: number }): void {
+    this.#sql.exec(UPDATE_MARKS, delivered, settledTurn)
   }
 
   /** Takes a slot, whatever was in it. */
   putChunk(row: typeof chunks.$inferSelect): void {
-    this.#putChunk().run({ ...row })
+    this.#sql.exec(PUT_CHUNK, ...chunkRows.values(row))
   }
 
   chunksOf(message: number, attempt: number): { offset: number; delta: string }[] {
-    return this.#chunksOf().all({ message, attempt })
+    return this.#sql.exec<{ offset: number; delta: string }>(CHUNKS, message, attempt).toArray()
   }
 
   turnByClientKey(clientKey: string): TurnRow | undefined {
-    return this.#turnByClientKey().get({ clientKey })
+    const [row] = this.#sql.exec('SELECT * FROM turns WHERE client_key = ?', clientKey).toArray()
+    return row && turnRows.read(row)
   }
 
   turn(number: number): TurnRow | undefined {
-    return this.#turn().get({ number })
+    const [row] = this.#sql.exec('SELECT * FROM turns WHERE number = ?', number).toArray()
+    return row && turnRows.read(row)
   }
 
   message(number: number): MessageRow | undefined {
-    return this.#message().get({ number })
+    const [row] = this.#sql.exec('SELECT * FROM messages WHERE number = ?', number).toArray()
+    return row && messageRows.read(row)
   }
 
-  readonly #insertMessage = lazy(() => this.#db.insert(messages).values(placeholders(messages)).prepare())
-  readonly #insertTurn = lazy(() =>
-    this.#db
-      .insert(turns)
-      .values(placeholders(turns))
-      .onConflictDoNothing({ target: turns.clientKey })
-      .returning({ number: turns.number })
-      .prepare(),
-  )
-  readonly #insertEvent = lazy(() => this.#db.insert(events).values(placeholders(events)).prepare())
-  readonly #updateTurn = lazy(() => {
-    const set = pick(placeholders(turns), ['state', 'attempts', 'endedAt'])
-    return this.#db
-      .update(turns)
-      .set(set)
-      .where(eq(turns.number, $('number')))
-      .prepare()
-  })
-  readonly #updateMarks = lazy(() =>
-    this.#db
-      .update(marks)
-      .set(pick(placeholders(marks), ['delivered', 'settledTurn']))
-      .prepare(),
-  )
-  readonly #putChunk = lazy(() => {
-    const row = placeholders(chunks)
-    const { slot: _, ...set } = row
-    return this.#db.insert(chunks).values(row).onConflictDoUpdate({ target: chunks.slot, set }).prepare()
-  })
-  readonly #chunksOf = lazy(() =>
-    this.#db
-      .select({ offset: chunks.offset, delta: chunks.delta })
-      .from(chunks)
-      .where(and(eq(chunks.message, $('message')), eq(chunks.attempt, $('attempt'))))
-      .orderBy(asc(chunks.slot))
-      .prepare(),
-  )
-  readonly #turnByClientKey = lazy(() =>
-    this.#db
-      .select()
-      .from(turns)
-      .where(eq(turns.clientKey, $('clientKey')))
-      .prepare(),
-  )
-  readonly #turn = lazy(() =>
-    this.#db
-      .select()
-      .from(turns)
-      .where(eq(turns.number, $('number')))
-      .prepare(),
-  )
-  readonly #message = lazy(() =>
-    this.#db
-      .select()
-      .from(messages)
-      .where(eq(messages.number, $('number')))
-      .prepare(),
-  )
-}
-
-/** Builds at the first use: most objects wake for less than all of them. */
-function lazy<T>(build: () => T): () => T {
-  let built: T | undefined
-  return () => (built ??= build())
-}
-
-/** A placeholder for each column, as SQL, so that values are bound as given: drizzle would write null JSON as text. */
-function placeholders<T extends SQLiteTable>(table: T): { [K in keyof T['_']['columns']]: SQL<never> } {
-  const names = Object.keys(getTableColumns(table))
-  return Object.fromEntries(names.map((name) => [name, sql`${$(name)}`])) as never
-}
-
-function pick<T, K extends keyof T>(row: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.map((name) => [name, row[name]])) as never
-}
-
-function json(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(value)
+  /** Newest first, read one by one: the caller stops when it has enough, before anything else is written. */
+  *messagesBefore(number: number): Generator<MessageRow, void> {
+    for (const row of this.#sql.exec(MESSAGES_BEFORE, number)) yield messageRows.read(row)
+  }
 }

@@ -2,7 +2,8 @@
  * A reader that follows one turn and ends with it: what HTTP answers (SSE and others) are made of.
  *
  * It hands out frames as JSON lines over a byte stream, so that they can leave the object; the protocol that the caller
- * speaks is put on at the edge. A caller that does not keep up is cut off, and resumes when it is ready.
+ * speaks is put on at the edge. A caller that does not keep up is cut off, and resumes when it is ready. An empty line
+ * says that the turn goes on and nothing is there yet; a stream that ends without any line had nothing left to say.
  */
 import type { Principal } from '../protocol/principal.ts'
 import { isTurnEnded, type ServerFrame } from '../protocol/server-frames.ts'
@@ -20,6 +21,7 @@ export class TurnReader implements Reader {
   readonly #messageId: string
   readonly #encoder = new TextEncoder()
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null
+  #isSilent = true
 
   /** @param left called once when the caller went away before the turn ended */
   constructor(
@@ -36,6 +38,11 @@ export class TurnReader implements Reader {
         start: (controller) => {
           this.#controller = controller
         },
+        pull: (controller) => {
+          // Whoever reads first must not wait for the first frame to learn that there will be one.
+          if (this.#isSilent && this.#controller) controller.enqueue(this.#encoder.encode('\n'))
+          this.#isSilent = false
+        },
         cancel: () => {
           this.#controller = null
           left(this)
@@ -46,12 +53,16 @@ export class TurnReader implements Reader {
   }
 
   send(frame: ServerFrame, text: string): void {
-    if (!this.#controller || !this.#concerns(frame)) return
+    // The room drops who fails to take a frame.
+    if (!this.#controller) throw new Error('the stream has ended')
+    if (!this.#concerns(frame)) return
+    this.#isSilent = false
     this.#controller.enqueue(this.#encoder.encode(`${text}\n`))
-    if (isTurnEnded(frame)) this.end()
+    if (isTurnEnded(frame) || frame.type === 'conversation_deleted') this.end()
     else if ((this.#controller.desiredSize ?? 0) < -MAX_BACKLOG_BYTES) this.close()
   }
 
+  /** Cuts the stream; it does nothing to one that has ended. */
   close(): void {
     const controller = this.#controller
     this.#controller = null
@@ -66,7 +77,7 @@ export class TurnReader implements Reader {
 
   #concerns(frame: ServerFrame): boolean {
     if (frame.type === 'message_created') return frame.message.turnId === this.#turnId
-    if (frame.type === 'error') return true
+    if (frame.type === 'error' || frame.type === 'conversation_deleted') return true
     if ('turnId' in frame) return frame.turnId === this.#turnId
     return frame.type === 'stream_chunk' && frame.messageId === this.#messageId
   }

@@ -10,6 +10,7 @@ import type { OpenTurn, ServerFrame } from '../protocol/server-frames.ts'
 import type { Model } from '../models/model.ts'
 import type { LiveAnswer } from './catch-up.ts'
 import type { ChunkStore } from './chunk-store.ts'
+import type { ConversationSettings } from './deps.ts'
 import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
 import type { Ending, History } from './history.ts'
@@ -26,9 +27,7 @@ export interface TurnRunnerDeps {
   readonly log: LogReader
   readonly chunks: ChunkStore
   readonly model: Model
-  readonly systemPrompt: string
-  /** Tokens of history that a request may carry. */
-  readonly contextTokens: number
+  readonly settings: Pick<ConversationSettings, 'systemPrompt' | 'contextTokens'>
   now(): number
   after(ms: number, run: () => void): () => void
   show(frame: ServerFrame): void
@@ -62,6 +61,11 @@ export class TurnRunner {
   /** True when a new turn may start at once. */
   get idle(): boolean {
     return this.#running === null && this.#deps.history.openTurns().length === 0
+  }
+
+  /** How many turns wait for their start. */
+  get waiting(): number {
+    return this.#waiting().length
   }
 
   /** The answer that is being written; brings every reader to its offset first. */
@@ -156,7 +160,8 @@ export class TurnRunner {
 
   async #run(running: Running): Promise<void> {
     const { turn, stop, stream } = running
-    const { log, contextTokens, systemPrompt, model } = this.#deps
+    const { log, model } = this.#deps
+    const { systemPrompt, contextTokens } = this.#deps.settings
     const report = (error: unknown): void => this.#deps.report('turn_failed_unexpectedly', error, turn)
     let outcome: Outcome
     try {

@@ -1,5 +1,6 @@
 /**
- * What every request gets: its id, a logger that carries it, the services, and one log line at its end.
+ * What every request gets: a logger that carries its id, the services, and one log line at its end. `ready` is for those
+ * that need the installation to be there, which is all but health.
  *
  * The line names the path without its query, because tickets travel there.
  */
@@ -14,7 +15,6 @@ export function context(): MiddlewareHandler<AppEnv> {
     const logger = services.logger.with({ requestId: c.var.requestId })
     c.set('logger', logger)
     const started = Date.now()
-    await services.ready()
     await next()
     logger.info('request', {
       method: c.req.method,
@@ -23,5 +23,13 @@ export function context(): MiddlewareHandler<AppEnv> {
       ms: Date.now() - started,
       ...(c.var.principal && { userId: c.var.principal.userId }),
     })
+  }
+}
+
+/** @throws AppError `unavailable` while the database does not answer */
+export function ready(): MiddlewareHandler<AppEnv> {
+  return async function ready(c, next) {
+    await c.var.services.ready()
+    await next()
   }
 }

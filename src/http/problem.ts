@@ -7,7 +7,7 @@ import { HTTPException } from 'hono/http-exception'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { AppEnv } from '../env.ts'
 import type { Problem } from '../protocol/http.ts'
-import { logger as rootLogger } from '../services.ts'
+import { loggerOf } from '../services.ts'
 
 /** What Hono's own middleware throws, by status. */
 const OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -23,7 +23,7 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   const known = toAppError(error, c.var.requestId)
   if (known.code === 'internal' || known.code === 'misconfigured' || known.code === 'unavailable') {
     // The context may have failed before there was a logger.
-    const logger = c.var.logger ?? rootLogger.with({ requestId: c.var.requestId })
+    const logger = c.var.logger ?? loggerOf(c.env).with({ requestId: c.var.requestId })
     logger.error('request_failed', error, { method: c.req.method, path: c.req.path })
   }
   return problemResponse(c, known)

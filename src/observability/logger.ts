@@ -1,6 +1,7 @@
 /**
  * One JSON object per line, on the console, where Workers Logs and `wrangler tail` pick it up. Secrets never get there:
- * values under telling names are replaced, and so is everything in a text that looks like a credential.
+ * values under telling names are replaced, everything in a text that looks like a credential, and the configured secrets
+ * themselves, which may look like nothing. Which those are is told by whoever makes the logger.
  */
 type Level = 'info' | 'warn' | 'error'
 type Details = Readonly<Record<string, unknown>>
@@ -21,17 +22,40 @@ const REDACTED = '[redacted]'
 /** A log line is no place for a document. */
 const MAX_TEXT_CHARS = 2_000
 
-export function redact(value: unknown, depth = 0): unknown {
+/** Finds the configured secrets, also as a URL or JSON within a text spells them; null when there are none. */
+type Known = RegExp | null
+
+function knownSecrets(secrets: readonly string[]): Known {
+  const spellings = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1),
+  ])
+  // The longest first: one secret may begin another.
+  const parts = [...new Set(spellings)]
+    .filter((text) => text !== '')
+    .toSorted((a, b) => b.length - a.length)
+    .map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
+  return parts.length === 0 ? null : new RegExp(parts.join('|'), 'g')
+}
+
+function redactText(text: string, known: Known): string {
+  // Known ones first: a form that covers a part of one would leave the rest.
+  const hidden = known ? text.replace(known, REDACTED) : text
   // Cut last: half a credential is no longer known as one.
-  if (typeof value === 'string') return value.replace(SECRET_TEXT, REDACTED).slice(0, MAX_TEXT_CHARS)
+  return hidden.replace(SECRET_TEXT, REDACTED).slice(0, MAX_TEXT_CHARS)
+}
+
+export function redact(value: unknown, known: Known = null, depth = 0): unknown {
+  if (typeof value === 'string') return redactText(value, known)
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return value
   if (depth > 4) return '[deep]'
-  if (Array.isArray(value)) return value.slice(0, 50).map((item) => redact(item, depth + 1))
+  if (Array.isArray(value)) return value.slice(0, 50).map((item) => redact(item, known, depth + 1))
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [
-      name,
-      SECRET_NAME.test(name) ? REDACTED : redact(item, depth + 1),
+      redactText(name, known),
+      SECRET_NAME.test(name) ? REDACTED : redact(item, known, depth + 1),
     ]),
   )
 }
@@ -48,19 +72,27 @@ function describeError(error: unknown): Details {
   }
 }
 
-/** @param write takes one line; the console in production, a list in tests */
+/**
+ * @param write takes one line; the console in production, a list in tests
+ * @param secrets texts that are replaced wherever they stand
+ */
 export function createLogger(
   base: Details = {},
   write: (level: Level, line: string) => void = (level, line) => console[level](line),
+  secrets: readonly string[] = [],
 ): Logger {
+  return loggerWith(base, write, knownSecrets(secrets))
+}
+
+function loggerWith(base: Details, write: (level: Level, line: string) => void, known: Known): Logger {
   const log = (level: Level, event: string, details: Details): void => {
     const entry = { level, event, time: new Date().toISOString(), ...base, ...details }
-    write(level, JSON.stringify(redact(entry)))
+    write(level, JSON.stringify(redact(entry, known)))
   }
   return {
     info: (event, details = {}) => log('info', event, details),
     warn: (event, details = {}) => log('warn', event, details),
     error: (event, error, details = {}) => log('error', event, { ...describeError(error), ...details }),
-    with: (details) => createLogger({ ...base, ...details }, write),
+    with: (details) => loggerWith({ ...base, ...details }, write, known),
   }
 }

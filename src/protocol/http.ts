@@ -23,7 +23,12 @@ export const ticketAnswer = z.object({
 })
 export type TicketAnswer = z.infer<typeof ticketAnswer>
 
-export const createConversationBody = z.strictObject({ title: title.optional() })
+export const createConversationBody = z.strictObject({
+  title: title.optional(),
+  /** Send the same key again to get the same conversation. */
+  idempotencyKey: ids.clientId.optional(),
+})
+export type CreateConversationBody = z.infer<typeof createConversationBody>
 export const updateConversationBody = z.strictObject({ title })
 
 /** A whole number as it comes in a query string: digits only, so that "", "1e3" and " 5" are refused. */

@@ -17,14 +17,22 @@ export async function migrateLocally(db: D1Database): Promise<void> {
       'CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)',
     )
     .run()
-  const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>()
-  const applied = new Set(results.map((row) => row.name))
+  const applied = await appliedMigrations(db)
   for (const { name, sql } of D1_MIGRATIONS) {
     if (applied.has(name)) continue
     const statements = statementsOf(sql).map((statement) => db.prepare(statement))
-    // One batch is one transaction; the name is unique, so of two that race one fails whole and finds it done.
-    await db.batch([db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name), ...statements])
+    try {
+      // One batch is one transaction, and the name is unique: of requests that race, one does it and the others fail whole.
+      await db.batch([db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name), ...statements])
+    } catch (error) {
+      if (!(await appliedMigrations(db)).has(name)) throw error
+    }
   }
+}
+
+async function appliedMigrations(db: D1Database): Promise<Set<string>> {
+  const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>()
+  return new Set(results.map((row) => row.name))
 }
 
 /** @returns the secret of this database, made now if there is none */

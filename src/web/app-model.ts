@@ -54,7 +54,7 @@ export class AppModel extends Store<AppSnapshot> {
     if (this.snapshot.starting) return false
     this.set({ starting: true, toast: null })
     try {
-      const conversation = await this.#parley.api.createConversation()
+      const conversation = await this.#parley.startConversation()
       this.list.upsert(conversation)
       this.list.tellTabs()
       // Who went elsewhere meanwhile stays there; the message is sent all the same.

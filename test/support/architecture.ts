@@ -1,6 +1,7 @@
 /**
- * The house rules of `src/` as functions from files to complaints, so that they can be tried on bad files as well.
- * Which part may import which is the caller's table; how a path belongs to a part is decided here.
+ * The house rules of `src/`, and those that `test/` keeps as well, as functions from files to complaints, so that they
+ * can be tried on bad files too. Which part may import which is the caller's table; how a path belongs to a part is
+ * decided here.
  */
 import { posix } from 'node:path'
 import type { SourceFile } from './source-file.ts'
@@ -22,6 +23,8 @@ export type ImportTable = Readonly<Record<string, Allowed>>
 export const MAX_LINES = 350
 const HEAD_LINES = { least: 2, most: 8 }
 const BANNED_NAMES = /^(utils?|helpers?|managers?|services?|common)$/
+/** How vitest knows its files; nothing in `src/` ends like that. */
+const TEST_ENDING = /\.(?:test|config)\.ts$/
 const KEBAB_PATH = /^[a-z0-9]+(-[a-z0-9]+)*(\.d)?(\.[a-z0-9]+)?$/
 /** Composition root; entry of the Worker; face of the client library. */
 const ALLOWED_BY_NAME = new Set(['src/services.ts'])
@@ -62,10 +65,14 @@ export function importComplaints(file: SourceFile, table: ImportTable): string[]
   })
 }
 
-/** Size, head comment, name, and what may not be in a file. */
+/** A file that one cannot read at a sitting: the rule for size, which tests keep as well. */
+export function sizeComplaints(file: SourceFile): string[] {
+  return file.lines > MAX_LINES ? [`${file.path}: has ${file.lines} lines`] : []
+}
+
+/** Size, head comment, and what may not be in a file. */
 export function fileComplaints(file: SourceFile): string[] {
   const complaints: string[] = []
-  if (file.lines > MAX_LINES) complaints.push(`has ${file.lines} lines`)
   if (file.headLines < HEAD_LINES.least || file.headLines > HEAD_LINES.most) {
     complaints.push(`begins with ${file.headLines} lines of comment`)
   }
@@ -74,12 +81,12 @@ export function fileComplaints(file: SourceFile): string[] {
   if (file.superclasses.includes('DurableObject') && !file.path.endsWith('-object.ts')) {
     complaints.push('extends DurableObject and is not a *-object.ts file')
   }
-  return complaints.map((complaint) => `${file.path}: ${complaint}`)
+  return [...sizeComplaints(file), ...complaints.map((complaint) => `${file.path}: ${complaint}`)]
 }
 
-/** @param path of any file in `src/` */
+/** @param path of any file in `src/` or `test/` */
 export function nameComplaints(path: string): string[] {
-  const names = path.split('/')
+  const names = (path.startsWith('test/') ? path.replace(TEST_ENDING, '.ts') : path).split('/')
   if (names.at(-1) === 'README.md' || ALLOWED_BY_NAME.has(path)) return []
   return names.flatMap((name) => {
     if (!KEBAB_PATH.test(name)) return [`${path}: "${name}" is not in kebab-case`]

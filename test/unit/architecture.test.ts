@@ -85,8 +85,13 @@ describe('the repository', () => {
     expect(sources.flatMap(rules.fileComplaints)).toEqual([])
   })
 
+  test('has tests of a readable size too', () => {
+    expect(tests.flatMap(rules.sizeComplaints)).toEqual([])
+  })
+
   test('names its files in kebab-case, and by what they hold', () => {
-    expect(paths.filter((path) => path.startsWith('src/')).flatMap(rules.nameComplaints)).toEqual([])
+    const named = paths.filter((path) => path.startsWith('src/') || path.startsWith('test/'))
+    expect(named.flatMap(rules.nameComplaints)).toEqual([])
   })
 
   test('has nothing new at its top level', () => {
@@ -176,6 +181,16 @@ describe('the rules for one file', () => {
   })
 })
 
+describe('the rule for size', () => {
+  const complaints = (lines: number): string[] =>
+    rules.sizeComplaints(readSource('test/unit/x.test.ts', "test('a', () => {})\n".repeat(lines)))
+
+  test('finds a test file with one line too many, and no other', () => {
+    expect(complaints(rules.MAX_LINES)).toEqual([])
+    expect(complaints(rules.MAX_LINES + 1)).toEqual([`test/unit/x.test.ts: has ${rules.MAX_LINES + 1} lines`])
+  })
+})
+
 describe('the rules for names', () => {
   test.each([
     'src/http/fooBar.ts',
@@ -187,6 +202,14 @@ describe('the rules for names', () => {
     'src/common/x.ts',
     'src/http/services.ts',
     'src/http/session-manager.ts',
+    'src/http/x.test.ts',
+    'test/unit/fooBar.test.ts',
+    'test/unit/foo_bar.test.ts',
+    'test/unit/.test.ts',
+    'test/e2e/foo.test.test.ts',
+    'test/workers/foo.spec.ts',
+    'test/support/helpers.ts',
+    'test/Support/foo.ts',
   ])('refuse %s', (path) => {
     expect(rules.nameComplaints(path)).toHaveLength(1)
   })
@@ -198,6 +221,11 @@ describe('the rules for names', () => {
       'src/README.md',
       'src/http/routes/a-1.tsx',
       'src/x/a.svg',
+      'test/unit/foo-bar.test.ts',
+      'test/support/foo-bar.ts',
+      'test/workers/env.d.ts',
+      'test/vitest.config.ts',
+      'test/tsconfig.json',
     ]
     expect(right.flatMap(rules.nameComplaints)).toEqual([])
   })

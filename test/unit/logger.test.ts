@@ -5,13 +5,17 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createLogger, redact } from '../../src/observability/logger.ts'
 
-function setUp(base: Record<string, unknown> = {}) {
+function setUp(base: Record<string, unknown> = {}, secrets: readonly string[] = []) {
   const lines: string[] = []
   const levels: string[] = []
-  const logger = createLogger(base, (level, line) => {
-    levels.push(level)
-    lines.push(line)
-  })
+  const logger = createLogger(
+    base,
+    (level, line) => {
+      levels.push(level)
+      lines.push(line)
+    },
+    secrets,
+  )
   const last = () => JSON.parse(lines.at(-1) ?? '') as Record<string, unknown>
   return { logger, lines, levels, last }
 }
@@ -83,6 +87,44 @@ describe('a secret never reaches the log', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  test('known by its value, wherever it stands and whatever it looks like', () => {
+    const secret = fc
+      .string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 60 })
+      .map((text) => text.trim())
+    const secrets = fc.array(
+      secret.filter((text) => text.length >= 8),
+      { minLength: 1, maxLength: 3 },
+    )
+    const padding = fc.constantFrom('', ' ', 'x', 'sk-', 'Bearer ', '?token=', 'y'.repeat(1_990))
+    fc.assert(
+      fc.property(secrets, padding, padding, (values, before, after) => {
+        const { logger, lines } = setUp({}, values)
+        for (const value of values) {
+          for (const text of [value, encodeURIComponent(value), JSON.stringify({ value })]) {
+            const whole = `${before}${text}${after}`
+            logger.with({ note: whole }).info('event', { list: [whole], [whole]: 1 })
+            logger.error('failed', new Error(whole, { cause: new Error(whole) }))
+          }
+        }
+        for (const line of lines) {
+          const { time: _, stack: __, ...entry } = JSON.parse(line) as Record<string, unknown>
+          // Ours: names, marks, and what stands around.
+          for (const value of values)
+            expect(JSON.stringify(entry)).not.toContain(JSON.stringify(value).slice(1, -1))
+        }
+      }),
+    )
+  })
+
+  test('known by its value, also where it begins like another or is cut', () => {
+    const [short, long] = ['gsk_01234567', 'gsk_01234567-and-more']
+    const { logger, lines } = setUp({}, [short, long])
+    logger.info('event', { text: `${'x'.repeat(1_990)}${long}`, both: `${long} ${short}` })
+    expect(lines[0]).not.toContain('gsk_')
+    expect(lines[0]).not.toContain('and-more')
+    expect(lines[0]).toContain('[redacted] [redacted]')
   })
 
   test.each(TELLING)('whatever stands under the name %s', (name) => {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readConfig, type Config, type Env } from '../../src/env.ts'
+import { readConfig, secretValues, type Config, type Env } from '../../src/env.ts'
 import { AppError } from '../../src/errors.ts'
 
 const SECRET = 'k3Jx9vQm2LpT7wZr5YbN8cDf4GhS6aEu'
@@ -40,6 +40,18 @@ describe('the configuration', () => {
     ).toMatchObject({ MAX_QUEUED_TURNS: 3, CORS_ORIGINS: ['https://a.example', 'https://b.example'] })
   })
 
+  test.each([
+    ['*', '*'],
+    ['https://A.Example', 'https://a.example'],
+    ['HTTPS://a.example:443', 'https://a.example'],
+    ['http://localhost:5173', 'http://localhost:5173'],
+    ['http://[::1]:8080', 'http://[::1]:8080'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+    ['Capacitor://LocalHost', 'capacitor://localhost'],
+  ])('takes the origin %s as browsers send it', (text, origin) => {
+    expect(read({ CORS_ORIGINS: text }).CORS_ORIGINS).toEqual([origin])
+  })
+
   test('takes an empty variable for one that is not set', () => {
     const names = [
       'AUTH_SECRET',
@@ -67,6 +79,21 @@ describe('the configuration', () => {
     expect(readConfig(unset)).toMatchObject({ ENVIRONMENT: 'production', isLocal: false })
   })
 
+  test('knows which of its values are secrets: by their names, unless they are too short to be any', () => {
+    const env = {
+      AUTH_SECRET: ` ${SECRET}\n`,
+      OPENAI_API_KEY: 'gsk_0123456789',
+      SEARCH_TOKEN: 'tok-0123456789',
+      DB_PASSWORD: 'hunter2-hunter2',
+      OTHER_KEY: 'local',
+      OPENAI_MODEL: 'gpt-4o-mini-and-more',
+      FIRST_TOKEN_TIMEOUT_MS: '30000',
+      CONTEXT_TOKENS: '1000000',
+      DB: { AUTH_SECRET: 'no text' },
+    } as unknown as Env
+    expect(secretValues(env)).toEqual([SECRET, 'gsk_0123456789', 'tok-0123456789', 'hunter2-hunter2'])
+  })
+
   test('is read once for each environment', () => {
     const env = { ENVIRONMENT: 'local' } as unknown as Env
     expect(readConfig(env)).toBe(readConfig(env))
@@ -84,6 +111,17 @@ describe('a configuration that is wrong', () => {
     ['OPENAI_BASE_URL', 'models.example/v1'],
     ['OPENAI_BASE_URL', 'ftp://models.example'],
     ['ENVIRONMENT', 'staging'],
+    ['CORS_ORIGINS', 'a.example'],
+    ['CORS_ORIGINS', 'https://a.example/'],
+    ['CORS_ORIGINS', 'https://a.example/app'],
+    ['CORS_ORIGINS', 'https://a.example?x'],
+    ['CORS_ORIGINS', 'https://*.a.example'],
+    ['CORS_ORIGINS', 'https://me@a.example'],
+    ['CORS_ORIGINS', 'https://a.example:99999'],
+    ['CORS_ORIGINS', 'https://'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', '*, a.example'],
+    ['CORS_ORIGINS', 'https://a.example https://b.example'],
   ])('names the variable: %s=%s', (name, value) => {
     const error = refusal({ [name]: value })
     expect(error).toMatchObject({ code: 'misconfigured', status: 503, retryable: false })

@@ -2,6 +2,7 @@
  * Somebody who uses the Worker under test: a guest with an access token, HTTP requests, and sockets. Also the model
  * server's client and the stub of a conversation's object, for what a guest cannot do.
  */
+import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { inject } from 'vitest'
 import type { ConversationStub } from '../../src/services.ts'
@@ -28,6 +29,10 @@ export function ask(path: string, init: RequestInit = {}): Promise<Response> {
 export function stubOf(conversationId: string): ConversationStub {
   return env.CONVERSATIONS.get(env.CONVERSATIONS.idFromName(conversationId))
 }
+
+/** When the alarm of a conversation's object is due. */
+export const alarmOf = (conversationId: string): Promise<number | null> =>
+  runInDurableObject(stubOf(conversationId), (_, { storage }) => storage.getAlarm())
 
 /** A word that no other test says, so that a call of the model can be told from those of others. */
 export const unique = (): string => crypto.randomUUID()

@@ -1,17 +1,16 @@
 /**
- * `POST /api/chat` waits for the answer, `POST /api/chat/stream` streams it, and `…/messages/:messageId/stream` resumes
- * it. All three are the path that a socket's `stream_chat` takes: accept, then read the log.
+ * `POST /api/chat` waits for the answer, `POST /api/chat/stream` streams it. Both are the path that a socket's
+ * `stream_chat` takes: accept, then read the log. Resuming a stream is `resume.ts`.
  */
 import { Hono, type Context } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError, ERRORS, unwrap, type ErrorCode } from '../../errors.ts'
-import { parseLastEventId } from '../../codecs/sse.ts'
 import { chatBody, type ChatAnswer, type ChatBody } from '../../protocol/http.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { FrameOf } from '../../protocol/server-frames.ts'
 import type { ConversationStub } from '../../services.ts'
 import { authenticate } from '../authenticate.ts'
-import { conversationParam, messageParam } from '../conversation-param.ts'
+import { conversationOf } from '../conversation-id.ts'
 import { sseResponse } from '../frame-stream.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -33,26 +32,6 @@ export const chatRoutes = new Hono<AppEnv>()
     return response
   })
 
-export const resumeRoutes = new Hono<AppEnv>()
-  .use(authenticate())
-  .get('/:id/messages/:messageId/stream', conversationParam(), messageParam(), async (c) => {
-    const { services, principal } = c.var
-    const header = c.req.header('last-event-id')
-    const from = header === undefined ? undefined : parseLastEventId(header)
-    if (from === null) {
-      throw new AppError(
-        'validation_failed',
-        'The header "Last-Event-ID" is not one that this stream gave.',
-        {
-          field: 'Last-Event-ID',
-        },
-      )
-    }
-    const stub = services.conversation(c.req.param('id'))
-    const lines = unwrap(await stub.follow(principal, c.req.param('messageId'), from?.after ?? 0, from?.have))
-    return sseResponse(lines, from)
-  })
-
 interface AcceptedChat {
   readonly conversationId: string
   readonly stub: ConversationStub
@@ -64,24 +43,18 @@ async function accept(c: Context<AppEnv>, body: ChatBody): Promise<AcceptedChat>
   const id = body.idempotencyKey ?? crypto.randomUUID()
   const conversationId = body.conversationId ?? (await conversationOf(principal.userId, body.idempotencyKey))
   const stub = services.conversation(conversationId)
-  if (body.conversationId === undefined) unwrap(await stub.create(principal, conversationId, ''))
   const { message: content, agentId, priority, model } = body
-  const accepted = unwrap(await stub.chat(principal, { id, content, agentId, priority, model, requestId }))
-  return { conversationId, stub, accepted: { id, ...accepted } }
-}
-
-/** A new conversation; with a key, the same one each time (rule I4). Another person's key leads elsewhere. */
-async function conversationOf(userId: string, idempotencyKey: string | undefined): Promise<string> {
-  if (idempotencyKey === undefined) return crypto.randomUUID()
-  const digest = await crypto.subtle.digest(
-    'SHA-256',
-    new TextEncoder().encode(`${userId}\n${idempotencyKey}`),
+  const input = { id, content, agentId, priority, model, requestId }
+  const result = await (body.conversationId === undefined
+    ? stub.begin(principal, conversationId, input)
+    : stub.chat(principal, input))
+  // Over HTTP the client's id of a message has another name.
+  const accepted = unwrap(
+    result.ok || result.error.field !== 'id'
+      ? result
+      : { ok: false, error: { ...result.error, field: 'idempotencyKey' } },
   )
-  const hex = [...new Uint8Array(digest).slice(0, 16)]
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('')
-  // RFC 9562 version 8: a UUID of one's own making.
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+  return { conversationId, stub, accepted: { id, ...accepted } }
 }
 
 /** How often a wait is taken up again when the conversation's process dies under it. */

@@ -10,6 +10,7 @@ import { AppError, unwrap } from '../../errors.ts'
 import * as shapes from '../../protocol/http.ts'
 import * as ids from '../../protocol/ids.ts'
 import { authenticate } from '../authenticate.ts'
+import { createdConversationOf } from '../conversation-id.ts'
 import { conversationParam } from '../conversation-param.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -33,11 +34,10 @@ const cursor = {
 export const conversationRoutes = new Hono<AppEnv>()
   .use(authenticate())
   .post('/', jsonOnly(), validate('json', shapes.createConversationBody), async (c) => {
-    const id = crypto.randomUUID()
-    const { title } = c.req.valid('json')
-    const conversation = unwrap(
-      await c.var.services.conversation(id).create(c.var.principal, id, title ?? ''),
-    )
+    const { services, principal } = c.var
+    const { title, idempotencyKey } = c.req.valid('json')
+    const id = await createdConversationOf(principal.userId, idempotencyKey)
+    const conversation = unwrap(await services.conversation(id).create(principal, id, title ?? ''))
     return c.json(conversation, 201, { location: `/api/conversations/${id}` })
   })
   .get('/', validate('query', shapes.listConversationsQuery), async (c) => {
@@ -67,8 +67,9 @@ export const conversationRoutes = new Hono<AppEnv>()
   )
   .delete('/:id', conversationParam(), async (c) => {
     const { services, principal } = c.var
-    unwrap(await services.conversation(c.req.param('id')).remove(principal))
-    return c.body(null, 204)
+    const isListed = !unwrap(await services.conversation(c.req.param('id')).remove(principal))
+    // Gone for everyone; the list may show it until the database answers again.
+    return c.body(null, isListed ? 202 : 204)
   })
   .get('/:id/messages', conversationParam(), validate('query', shapes.listMessagesQuery), async (c) => {
     const { services, principal } = c.var

@@ -1,7 +1,8 @@
 /**
  * `GET /api/health`: the Worker runs. `GET /api/health/ready`: what it needs answers, each part with its time.
  *
- * Anyone may ask, so the answer is kept for a moment: a probe must not become a load on the provider.
+ * Anyone may ask, so the answer is kept for a moment: a probe must not become a load on the provider. What is kept is an
+ * answer, never the promise of one: a request that is cancelled takes its probes along, and others would wait in vain.
  */
 import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
@@ -12,7 +13,7 @@ import type { Services } from '../../services.ts'
 const PROBE_TIMEOUT_MS = 3_000
 const KEEP_MS = 2_000
 
-const kept = new WeakMap<Services, { until: number; answer: Promise<ReadyAnswer> }>()
+const kept = new WeakMap<Services, { until: number; answer: ReadyAnswer }>()
 
 export const healthRoutes = new Hono<AppEnv>()
   .get('/', (c) => c.json({ state: 'live' as const }))
@@ -21,17 +22,22 @@ export const healthRoutes = new Hono<AppEnv>()
     return c.json(answer, answer.state === 'ready' ? 200 : 503)
   })
 
-function keptAnswer(services: Services): Promise<ReadyAnswer> {
+async function keptAnswer(services: Services): Promise<ReadyAnswer> {
   const known = kept.get(services)
   if (known && Date.now() < known.until) return known.answer
-  const answer = probeAll(services)
+  // While this request asks anew, the others make do with the old answer.
+  if (known) known.until = Date.now() + PROBE_TIMEOUT_MS
+  const answer = await probeAll(services)
   kept.set(services, { until: Date.now() + KEEP_MS, answer })
   return answer
 }
 
 async function probeAll(services: Services): Promise<ReadyAnswer> {
   const [d1, conversations, provider] = await Promise.all([
-    probe(() => services.directory.ping()),
+    probe(async () => {
+      await services.ready()
+      await services.directory.ping()
+    }),
     probe(() => services.conversation('readiness').ping()),
     probe(async (signal) => {
       const health = await services.model.check(signal)

@@ -1,24 +1,15 @@
 /**
- * What survives: sockets through a sleep, and turns through the death of the process that ran them. Objects are put to
- * sleep and killed for real; the watchdog's alarm is called by the test, because nobody waits for it here. A stub whose
- * object died stays broken, so each call takes a new one.
+ * Turns survive the death of the process that ran them: in the middle of an answer, and before its first token. Objects
+ * are killed for real; the watchdog's alarm is called by the test, because nobody waits for it here. A stub whose object
+ * died stays broken, so each call takes a new one.
  */
-import {
-  abortAllDurableObjects,
-  evictDurableObject,
-  runDurableObjectAlarm,
-  runInDurableObject,
-} from 'cloudflare:test'
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, test, vi } from 'vitest'
-import type { ServerFrame } from '../../src/protocol/server-frames.ts'
 import { expectedText } from '../support/model-text.ts'
+import { endings } from './frame-reading.ts'
 import { readSse } from './sse-reading.ts'
-import { Guest, message, model, stubOf, unique } from './worker-guest.ts'
-
-async function setUp() {
-  const guest = await Guest.arrive()
-  return { guest, id: await guest.createConversation('A title') }
-}
+import { newConversation } from './started-conversation.ts'
+import { alarmOf, message, model, stubOf, unique } from './worker-guest.ts'
 
 /** The text that is stored of the answer that is being written. */
 function storedText(id: string): Promise<string> {
@@ -33,7 +24,7 @@ function storedText(id: string): Promise<string> {
 
 /** A turn that has said 40 of 100 tokens, all of them stored, and waits at a gate; killed there. */
 async function killedInTheMiddle(queued: readonly string[] = []) {
-  const all = await setUp()
+  const all = await newConversation('A title')
   const gate = unique()
   const content = message(gate, `tokens=100 gate=${gate} after=40`)
   const socket = await all.guest.join(all.id)
@@ -47,7 +38,7 @@ async function killedInTheMiddle(queued: readonly string[] = []) {
 
 /** A turn that was killed before a word of it was stored. */
 async function killedBeforeTheFirstToken(directives = 'text="Hello again"') {
-  const all = await setUp()
+  const all = await newConversation('A title')
   const gate = unique()
   const content = message(gate, `${directives} gate=${gate}`)
   const socket = await all.guest.join(all.id)
@@ -56,58 +47,6 @@ async function killedBeforeTheFirstToken(directives = 'text="Hello again"') {
   await abortAllDurableObjects()
   return { ...all, gate, content, socket }
 }
-
-const endings = (frames: readonly ServerFrame[]): ServerFrame[] =>
-  frames.filter((frame) => /^stream_(complete|stopped|failed|interrupted)$/.test(frame.type))
-
-describe('a sleep', () => {
-  test('sockets live through it with who they are, whether they joined, and how they read', async () => {
-    const { guest, id } = await setUp()
-    const plain = await guest.join(id)
-    const compact = await guest.join(id, { compact: true })
-    const silent = await guest.connect(id)
-    for (let sleeps = 0; sleeps < 3; sleeps++) {
-      await evictDurableObject(stubOf(id))
-      await plain.chat(message(unique(), 'text="Hi there"'))
-      await plain.next('stream_complete')
-      await compact.next('stream_complete')
-      expect(compact.texts.at(-2)).toMatch(/^\w+\.0:Hi there$/)
-    }
-    const authors = plain.all('message_created').map((frame) => frame.message.authorId)
-    expect(authors).toEqual(Array(3).fill(guest.userId))
-    expect(plain.all('message_created').map((frame) => frame.seq)).toEqual([1, 4, 7])
-    expect(silent.received).toEqual([])
-    silent.send({ type: 'typing' })
-    expect(await silent.next('error')).toMatchObject({ code: 'not_joined' })
-    const joined = await silent.join()
-    expect(joined.you).toEqual({ userId: guest.userId, name: guest.name })
-    expect(joined.viewers).toEqual([{ userId: guest.userId, name: guest.name, connections: 3 }])
-    expect(joined.messages).toHaveLength(6)
-  })
-
-  test('who left before it does not read after it', async () => {
-    const { guest, id } = await setUp()
-    const [gone, here] = [await guest.join(id), await guest.join(id)]
-    gone.send({ type: 'leave_conversation' })
-    await here.next('presence')
-    await evictDurableObject(stubOf(id))
-    await here.chat(message(unique(), 'text=unheard'))
-    await here.next('stream_complete')
-    await gone.settle()
-    expect(gone.all('message_created')).toEqual([])
-  })
-
-  test('I3 a message sent again after it is the same turn', async () => {
-    const { guest, id } = await setUp()
-    const socket = await guest.join(id)
-    const tag = unique()
-    const first = await socket.chat(message(tag, 'text=ok'), { id: 'c1' })
-    await socket.next('stream_complete')
-    await evictDurableObject(stubOf(id))
-    expect(await socket.chat(message(tag, 'text=ok'), { id: 'c1' })).toEqual({ ...first, duplicate: true })
-    expect(await model.wait({ match: tag })).toHaveLength(1)
-  })
-})
 
 describe('a death in the middle of an answer', () => {
   test('T4 the alarm ends the turn as interrupted with the stored text, without any client', async () => {
@@ -126,18 +65,18 @@ describe('a death in the middle of an answer', () => {
   })
 
   test('T4 the alarm is set within the time of the watchdog while a turn runs', async () => {
-    const { guest, id } = await setUp()
+    const { guest, id } = await newConversation('A title')
     const gate = unique()
     const socket = await guest.join(id)
     const before = Date.now()
     await socket.chat(message(gate, `gate=${gate} text=ok`))
-    const alarm = await runInDurableObject(stubOf(id), (_, { storage }) => storage.getAlarm())
+    const alarm = await alarmOf(id)
     const watchdogMs = 120_000
     expect(alarm).toBeGreaterThanOrEqual(before + watchdogMs)
     expect(alarm).toBeLessThanOrEqual(Date.now() + watchdogMs)
     // While the turn runs the alarm leaves it alone, and is set again.
     expect(await runDurableObjectAlarm(stubOf(id))).toBe(true)
-    expect(await runInDurableObject(stubOf(id), (_, { storage }) => storage.getAlarm())).not.toBeNull()
+    expect(await alarmOf(id)).not.toBeNull()
     await model.openGate(gate)
     await socket.next('stream_complete')
     expect(await model.wait({ match: gate })).toHaveLength(1)
@@ -207,7 +146,7 @@ describe('a death in the middle of an answer', () => {
   })
 
   test('C4 a stream that was cut by it ends without an end, and resumes', async () => {
-    const { guest, id } = await setUp()
+    const { guest, id } = await newConversation('A title')
     const gate = unique()
     const content = message(gate, `tokens=100 gate=${gate} after=40`)
     const response = await guest.request('POST', '/api/chat/stream', { conversationId: id, message: content })
@@ -297,7 +236,7 @@ describe('a death before the first token was stored', () => {
   })
 
   test('T1 who waits by HTTP waits on, and gets the answer of the second attempt', async () => {
-    const { guest, id } = await setUp()
+    const { guest, id } = await newConversation('A title')
     const gate = unique()
     const waiting = guest.chat({ conversationId: id, message: message(gate, `text=finally gate=${gate}`) })
     await model.wait({ match: gate })
@@ -314,48 +253,5 @@ describe('a death before the first token was stored', () => {
     expect(joined.turns).toMatchObject([{ turnId: 't2', messageId: 'm2', state: 'streaming' }])
     await model.openGate(gate)
     await socket.next('stream_complete')
-  })
-})
-
-describe('a row that cannot be written', () => {
-  test('T3 an answer that cannot be stored on its way ends as failed, and the next one runs', async () => {
-    const { guest, id } = await setUp()
-    await runInDurableObject(stubOf(id), (_, { storage }) => {
-      storage.sql.exec(
-        "CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
-      )
-    })
-    const tag = unique()
-    const socket = await guest.join(id)
-    await socket.chat(message(tag, 'tokens=2000 delay=1'))
-    const failed = await socket.next('stream_failed')
-    expect(failed.error).toMatchObject({ code: 'internal' })
-    expect(JSON.stringify(failed)).not.toContain('disk')
-    await model.wait({ match: tag, state: 'aborted' })
-    await runInDurableObject(stubOf(id), (_, { storage }) => void storage.sql.exec('DROP TRIGGER full'))
-    await socket.chat(message(unique(), 'text=ok'))
-    await socket.next('stream_complete')
-  })
-
-  test('T4 a turn whose end cannot be written is taken up by the watchdog', async () => {
-    const { guest, id } = await setUp()
-    const gate = unique()
-    const socket = await guest.join(id)
-    await socket.chat(message(gate, `text=lost gate=${gate}`))
-    await runInDurableObject(stubOf(id), (_, { storage }) => {
-      storage.sql.exec(
-        "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
-      )
-    })
-    await model.openGate(gate)
-    await model.wait({ match: gate, state: 'finished' })
-    // Its text is shown, and its end is not.
-    await socket.next('stream_chunk')
-    await socket.settle()
-    expect(endings(socket.received)).toEqual([])
-    await runInDurableObject(stubOf(id), (_, { storage }) => void storage.sql.exec('DROP TRIGGER full'))
-    expect(await runDurableObjectAlarm(stubOf(id))).toBe(true)
-    await socket.until((frames) => endings(frames).length === 1)
-    expect(['completed', 'interrupted']).toContain((await guest.messages(id)).at(-1)?.status)
   })
 })
