@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { expectedText } from '../support/model-text.ts'
 import { endings } from './frame-reading.ts'
 import { readSse } from './sse-reading.ts'
-import { newConversation } from './started-conversation.ts'
+import { answered, newConversation } from './started-conversation.ts'
 import { alarmOf, message, model, stubOf, unique } from './worker-guest.ts'
 
 /** The text that is stored of the answer that is being written. */
@@ -80,6 +80,22 @@ describe('a death in the middle of an answer', () => {
     await model.openGate(gate)
     await socket.next('stream_complete')
     expect(await model.wait({ match: gate })).toHaveLength(1)
+  })
+
+  test('T4 a turn that follows soon is looked after by the alarm that is set already', async () => {
+    const { guest, id } = await answered()
+    const first = await alarmOf(id)
+    const gate = unique()
+    const socket = await guest.join(id)
+    await socket.chat(message(gate, `gate=${gate} text=ok`))
+    await model.wait({ match: gate })
+    expect(await alarmOf(id)).toBe(first)
+    await runDurableObjectAlarm(stubOf(id))
+    expect(await alarmOf(id)).toBeGreaterThan(first ?? Infinity)
+    await abortAllDurableObjects()
+    expect(await runDurableObjectAlarm(stubOf(id))).toBe(true)
+    expect(await model.wait({ match: gate, count: 2 })).toHaveLength(2)
+    await model.openGate(gate)
   })
 
   test('T4 whoever asks first finds the turn ended too, without the alarm', async () => {
