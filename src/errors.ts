@@ -3,8 +3,9 @@
  *
  * HTTP responses, SSE events, socket frames and close codes are all read from this table, so a code means the same
  * everywhere. An error that is not an `AppError` is unexpected: it becomes `internal`, and its message stays in the log.
- * Imported by every folder and by the browser; imports nothing.
+ * Imported by every folder and by the browser; imports no code.
  */
+import type { LimitReached } from './protocol/limit-reached.ts'
 
 interface ErrorRow {
   /** HTTP status. */
@@ -38,6 +39,25 @@ export const ERRORS = {
     retryable: false,
     title: 'Authentication is missing or invalid',
   },
+  invalid_credentials: {
+    status: 401,
+    closeCode: 4401,
+    retryable: false,
+    title: 'The email or the password is wrong',
+  },
+  auth_required: {
+    status: 401,
+    closeCode: 4401,
+    retryable: false,
+    title: 'Send a fresh access token',
+  },
+  suspended: { status: 403, closeCode: 4403, retryable: false, title: 'This account is suspended' },
+  access_changed: {
+    status: 403,
+    closeCode: 4403,
+    retryable: false,
+    title: 'Your access to the conversation has changed',
+  },
   forbidden: { status: 403, closeCode: 4403, retryable: false, title: 'This is not allowed' },
   not_found: { status: 404, closeCode: 4404, retryable: false, title: 'No such resource' },
   conversation_deleted: {
@@ -46,6 +66,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The conversation was deleted',
   },
+  email_taken: { status: 409, closeCode: 4409, retryable: false, title: 'This email is registered' },
   conflict: {
     status: 409,
     closeCode: 4409,
@@ -61,6 +82,14 @@ export const ERRORS = {
     title: 'The content type is not supported',
   },
   validation_failed: { status: 422, closeCode: 4422, retryable: false, title: 'A field is invalid' },
+  rate_limited: { status: 429, closeCode: 4429, retryable: true, title: 'Too many requests' },
+  quota_exceeded: {
+    status: 429,
+    closeCode: 4429,
+    retryable: true,
+    title: 'The quota of your plan is used up',
+  },
+  too_many_connections: { status: 429, closeCode: 4429, retryable: true, title: 'Too many connections' },
   queue_full: { status: 429, closeCode: 4429, retryable: true, title: 'Too many messages are waiting' },
   internal: { status: 500, closeCode: 1011, retryable: true, title: 'Something went wrong on our side' },
   model_error: { status: 502, closeCode: 4502, retryable: true, title: 'The model provider failed' },
@@ -105,6 +134,8 @@ export interface ErrorOptions {
   readonly field?: string | undefined
   /** When to try again, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined
+  /** Which limit was reached. */
+  readonly limit?: LimitReached | undefined
   /** Overrides the table where one occurrence differs (a 501 of a provider will not heal by itself). */
   readonly retryable?: boolean | undefined
   readonly cause?: unknown
@@ -117,6 +148,7 @@ export interface ErrorShape {
   readonly field?: string | undefined
   readonly retryable: boolean
   readonly retryAfterMs?: number | undefined
+  readonly limit?: LimitReached | undefined
 }
 
 /** An expected failure. `detail` is written for the caller: it never holds secrets or internals. */
@@ -126,6 +158,7 @@ export class AppError extends Error {
   readonly field: string | undefined
   readonly retryable: boolean
   readonly retryAfterMs: number | undefined
+  readonly limit: LimitReached | undefined
 
   constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
     super(detail, { cause: options.cause })
@@ -133,6 +166,7 @@ export class AppError extends Error {
     this.field = options.field
     this.retryable = options.retryable ?? ERRORS[code].retryable
     this.retryAfterMs = options.retryAfterMs
+    this.limit = options.limit
   }
 
   get status(): number {
@@ -146,6 +180,7 @@ export class AppError extends Error {
       retryable: this.retryable,
       ...(this.field !== undefined && { field: this.field }),
       ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
+      ...(this.limit !== undefined && { limit: this.limit }),
     }
   }
 

@@ -41,6 +41,7 @@ export function problemResponse(c: Context<AppEnv>, error: AppError): Response {
     retryable: error.retryable,
     ...(error.field !== undefined && { field: error.field }),
     ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+    ...(error.limit !== undefined && { limit: error.limit }),
   }
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import * as ids from './ids.ts'
+import { limitReached } from './limit-reached.ts'
 import { MAX_PAGE_CONVERSATIONS, MAX_PAGE_MESSAGES, PAGE_CONVERSATIONS, PAGE_MESSAGES } from './limits.ts'
 import { content, conversation, message, title } from './message.ts'
 
@@ -119,5 +120,6 @@ export const problem = z.object({
   retryable: z.boolean(),
   field: z.string().optional(),
   retryAfterMs: z.number().optional(),
+  limit: limitReached.optional(),
 })
 export type Problem = z.infer<typeof problem>

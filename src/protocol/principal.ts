@@ -4,11 +4,22 @@
  */
 import * as z from 'zod'
 
+export const role = z.enum(['guest', 'user', 'moderator', 'admin', 'service'])
+
 export const principal = z.object({
   userId: z.string().min(1).max(128),
   name: z.string().max(64),
-  role: z.enum(['guest', 'user', 'moderator', 'admin', 'service']),
+  role,
   kind: z.enum(['user', 'guest', 'service']),
+  /** Name of the plan whose quotas apply; absent: that of the kind. */
+  plan: z.string().max(32).optional(),
+  /** The session of this device, for people with an account of ours. */
+  sessionId: z.string().max(64).optional(),
+  /** When the proof of this was made and when it ends, in seconds since the epoch. */
+  issuedAt: z.int().optional(),
+  expiresAt: z.int().optional(),
+  /** What a machine's key is limited to. */
+  scopes: z.array(z.string().max(32)).max(16).optional(),
 })
 export type Principal = z.infer<typeof principal>
 

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import * as ids from './ids.ts'
+import { limitReached } from './limit-reached.ts'
 import { conversation, finishReason, message, turnError, usage, viewer } from './message.ts'
 
 const seq = z.int().positive()
@@ -130,6 +131,7 @@ export const errorFrame = z.object({
   /** The client's own id of the message that was refused. */
   id: z.string().optional(),
   retryAfterMs: z.number().optional(),
+  limit: limitReached.optional(),
 })
 
 export const serverFrame = z.discriminatedUnion('type', [

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test, vi } from 'vitest'
 import { app } from '../../src/app.ts'
+import { actionOf } from '../../src/http/permit.ts'
 import { newConversation } from './started-conversation.ts'
 import { ask, problemOf } from './worker-guest.ts'
 
@@ -21,6 +22,13 @@ const routes = [
 ]
 
 describe('a route', () => {
+  test.each(routes)('declares what it asks of its caller: %s', (route) => {
+    const handlers = app.routes.filter(({ method, path }) => `${method} ${path}` === route)
+    const actions = handlers.map(({ handler }) => actionOf(handler)).filter((action) => action !== undefined)
+    expect(actions).toHaveLength(1)
+    expect(OPEN.has(route)).toBe(actions[0] === 'public')
+  })
+
   test('that is meant for everyone is there', () => {
     expect(routes.length).toBeGreaterThan(10)
     expect([...OPEN].filter((route) => !routes.includes(route))).toEqual([])

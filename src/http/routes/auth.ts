@@ -6,11 +6,12 @@ import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import type { GuestAnswer, TicketAnswer } from '../../protocol/http.ts'
 import type { Principal } from '../../protocol/principal.ts'
-import { authenticate, bearerToken } from '../authenticate.ts'
+import { bearerToken } from '../authenticate.ts'
+import { permit } from '../permit.ts'
 
 export const authRoutes = new Hono<AppEnv>()
   /** With a guest's valid token it is renewed: same guest, later expiry. */
-  .post('/guest', async (c) => {
+  .post('/guest', permit('public'), async (c) => {
     const { tokens } = c.var.services
     const old = bearerToken(c.req.header('authorization'))
     const principal = old === null ? newGuest() : await tokens.verifyAccess(old)
@@ -24,7 +25,7 @@ export const authRoutes = new Hono<AppEnv>()
     }
     return c.json(answer, 201)
   })
-  .post('/ticket', authenticate(), async (c) => {
+  .post('/ticket', permit('socket:ticket'), async (c) => {
     const { token, expiresIn } = await c.var.services.tokens.issueTicket(c.var.principal)
     const answer: TicketAnswer = { ticket: token, expiresIn }
     return c.json(answer, 201)

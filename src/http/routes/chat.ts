@@ -9,14 +9,13 @@ import { chatBody, type ChatAnswer, type ChatBody } from '../../protocol/http.ts
 import type { Message } from '../../protocol/message.ts'
 import type { FrameOf } from '../../protocol/server-frames.ts'
 import type { ConversationStub } from '../../services.ts'
-import { authenticate } from '../authenticate.ts'
 import { conversationOf } from '../conversation-id.ts'
 import { sseResponse } from '../frame-stream.ts'
+import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
 export const chatRoutes = new Hono<AppEnv>()
-  .use(authenticate())
-  .post('/', jsonOnly(), validate('json', chatBody), async (c) => {
+  .post('/', permit('conversation:write'), jsonOnly(), validate('json', chatBody), async (c) => {
     const { conversationId, accepted } = await accept(c, c.req.valid('json'))
     const message = await answerOf(c, conversationId, accepted.turnId)
     const failed = failureOf(message)
@@ -24,7 +23,7 @@ export const chatRoutes = new Hono<AppEnv>()
     const answer: ChatAnswer = { conversationId, turnId: accepted.turnId, message }
     return c.json(answer)
   })
-  .post('/stream', jsonOnly(), validate('json', chatBody), async (c) => {
+  .post('/stream', permit('conversation:write'), jsonOnly(), validate('json', chatBody), async (c) => {
     const { conversationId, stub, accepted } = await accept(c, c.req.valid('json'))
     const lines = unwrap(await stub.follow(c.var.principal, accepted.answerId, 0, undefined))
     const response = sseResponse(lines, undefined, [{ type: 'message_accepted', ...accepted }])

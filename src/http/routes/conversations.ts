@@ -9,9 +9,9 @@ import type { AppEnv } from '../../env.ts'
 import { AppError, unwrap } from '../../errors.ts'
 import * as shapes from '../../protocol/http.ts'
 import * as ids from '../../protocol/ids.ts'
-import { authenticate } from '../authenticate.ts'
 import { createdConversationOf } from '../conversation-id.ts'
 import { conversationParam } from '../conversation-param.ts'
+import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
 /** The end of a page as clients carry it: opaque, checked when it comes back. */
@@ -32,15 +32,20 @@ const cursor = {
 }
 
 export const conversationRoutes = new Hono<AppEnv>()
-  .use(authenticate())
-  .post('/', jsonOnly(), validate('json', shapes.createConversationBody), async (c) => {
-    const { services, principal } = c.var
-    const { title, idempotencyKey } = c.req.valid('json')
-    const id = await createdConversationOf(principal.userId, idempotencyKey)
-    const conversation = unwrap(await services.conversation(id).create(principal, id, title ?? ''))
-    return c.json(conversation, 201, { location: `/api/conversations/${id}` })
-  })
-  .get('/', validate('query', shapes.listConversationsQuery), async (c) => {
+  .post(
+    '/',
+    permit('conversation:create'),
+    jsonOnly(),
+    validate('json', shapes.createConversationBody),
+    async (c) => {
+      const { services, principal } = c.var
+      const { title, idempotencyKey } = c.req.valid('json')
+      const id = await createdConversationOf(principal.userId, idempotencyKey)
+      const conversation = unwrap(await services.conversation(id).create(principal, id, title ?? ''))
+      return c.json(conversation, 201, { location: `/api/conversations/${id}` })
+    },
+  )
+  .get('/', permit('conversation:list'), validate('query', shapes.listConversationsQuery), async (c) => {
     const { limit, cursor: after } = c.req.valid('query')
     const from = after === undefined ? null : cursor.decode(after)
     const page = await c.var.services.directory.list(c.var.principal.userId, limit, from)
@@ -50,12 +55,13 @@ export const conversationRoutes = new Hono<AppEnv>()
     }
     return c.json(answer)
   })
-  .get('/:id', conversationParam(), async (c) => {
+  .get('/:id', permit('conversation:read'), conversationParam(), async (c) => {
     const { services, principal } = c.var
     return c.json(unwrap(await services.conversation(c.req.param('id')).describe(principal)))
   })
   .patch(
     '/:id',
+    permit('conversation:rename'),
     conversationParam(),
     jsonOnly(),
     validate('json', shapes.updateConversationBody),
@@ -65,19 +71,32 @@ export const conversationRoutes = new Hono<AppEnv>()
       return c.json(unwrap(await services.conversation(c.req.param('id')).rename(principal, title)))
     },
   )
-  .delete('/:id', conversationParam(), async (c) => {
+  .delete('/:id', permit('conversation:delete'), conversationParam(), async (c) => {
     const { services, principal } = c.var
     const isListed = !unwrap(await services.conversation(c.req.param('id')).remove(principal))
     // Gone for everyone; the list may show it until the database answers again.
     return c.body(null, isListed ? 202 : 204)
   })
-  .get('/:id/messages', conversationParam(), validate('query', shapes.listMessagesQuery), async (c) => {
-    const { services, principal } = c.var
-    const { before, limit } = c.req.valid('query')
-    return c.json(unwrap(await services.conversation(c.req.param('id')).messages(principal, before, limit)))
-  })
-  .post('/:id/stop', conversationParam(), jsonOnly(), validate('json', shapes.stopBody), async (c) => {
-    const { services, principal } = c.var
-    const { turnId } = c.req.valid('json')
-    return c.json(unwrap(await services.conversation(c.req.param('id')).stop(principal, turnId)))
-  })
+  .get(
+    '/:id/messages',
+    permit('conversation:read'),
+    conversationParam(),
+    validate('query', shapes.listMessagesQuery),
+    async (c) => {
+      const { services, principal } = c.var
+      const { before, limit } = c.req.valid('query')
+      return c.json(unwrap(await services.conversation(c.req.param('id')).messages(principal, before, limit)))
+    },
+  )
+  .post(
+    '/:id/stop',
+    permit('conversation:write'),
+    conversationParam(),
+    jsonOnly(),
+    validate('json', shapes.stopBody),
+    async (c) => {
+      const { services, principal } = c.var
+      const { turnId } = c.req.valid('json')
+      return c.json(unwrap(await services.conversation(c.req.param('id')).stop(principal, turnId)))
+    },
+  )

@@ -8,6 +8,7 @@ import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import type { ComponentHealth, ReadyAnswer } from '../../protocol/http.ts'
 import type { Services } from '../../services.ts'
+import { permit } from '../permit.ts'
 
 /** A component that says nothing for this long is down. */
 const PROBE_TIMEOUT_MS = 3_000
@@ -16,8 +17,8 @@ const KEEP_MS = 2_000
 const kept = new WeakMap<Services, { until: number; answer: ReadyAnswer }>()
 
 export const healthRoutes = new Hono<AppEnv>()
-  .get('/', (c) => c.json({ state: 'live' as const }))
-  .get('/ready', async (c) => {
+  .get('/', permit('public'), (c) => c.json({ state: 'live' as const }))
+  .get('/ready', permit('public'), async (c) => {
     const answer = await keptAnswer(c.var.services)
     return c.json(answer, answer.state === 'ready' ? 200 : 503)
   })

@@ -6,13 +6,16 @@ import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError, unwrap } from '../../errors.ts'
 import { parseLastEventId } from '../../codecs/sse.ts'
-import { authenticate } from '../authenticate.ts'
 import { conversationParam, messageParam } from '../conversation-param.ts'
+import { permit } from '../permit.ts'
 import { resumedSseResponse } from '../frame-stream.ts'
 
-export const resumeRoutes = new Hono<AppEnv>()
-  .use(authenticate())
-  .get('/:id/messages/:messageId/stream', conversationParam(), messageParam(), async (c) => {
+export const resumeRoutes = new Hono<AppEnv>().get(
+  '/:id/messages/:messageId/stream',
+  permit('conversation:read'),
+  conversationParam(),
+  messageParam(),
+  async (c) => {
     const { services, principal } = c.var
     const header = c.req.header('last-event-id')
     const from = header === undefined ? undefined : parseLastEventId(header)
@@ -26,4 +29,5 @@ export const resumeRoutes = new Hono<AppEnv>()
     const stub = services.conversation(c.req.param('id'))
     const lines = unwrap(await stub.follow(principal, c.req.param('messageId'), from?.after ?? 0, from?.have))
     return (await resumedSseResponse(lines, from)) ?? c.body(null, 204)
-  })
+  },
+)
