@@ -10,13 +10,23 @@ import { secureHeaders } from 'hono/secure-headers'
 import { readConfig, type AppEnv } from './env.ts'
 import { AppError } from './errors.ts'
 import { context, ready } from './http/context.ts'
+import { floodGuard, LIMIT_HEADERS } from './http/limit.ts'
 import { onError, problemResponse } from './http/problem.ts'
+import { auditRoutes } from './http/routes/audit.ts'
 import { authRoutes } from './http/routes/auth.ts'
 import { chatRoutes } from './http/routes/chat.ts'
 import { conversationRoutes } from './http/routes/conversations.ts'
 import { healthRoutes } from './http/routes/health.ts'
+import { keyRoutes } from './http/routes/keys.ts'
+import { meRoutes } from './http/routes/me.ts'
+import { peopleRoutes } from './http/routes/people.ts'
+import { acceptRoutes, inviteRoutes } from './http/routes/invites.ts'
+import { memberRoutes } from './http/routes/members.ts'
+import { erasureRoutes, privacyRoutes } from './http/routes/privacy.ts'
 import { resumeRoutes } from './http/routes/resume.ts'
+import { sharedRoutes, shareRoutes } from './http/routes/shares.ts'
 import { socketRoutes } from './http/routes/socket.ts'
+import { adminUsageRoutes, usageRoutes } from './http/routes/usage.ts'
 
 /** Long enough for a UUID or a trace id; what is longer, or has other characters, is replaced. */
 const MAX_REQUEST_ID_CHARS = 128
@@ -44,10 +54,11 @@ export const app = new Hono<AppEnv>()
     cors({
       origin: corsOrigin(readConfig(c.env).CORS_ORIGINS),
       allowHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
-      exposeHeaders: ['x-request-id', 'x-conversation-id', 'retry-after', 'location'],
+      exposeHeaders: ['x-request-id', 'x-conversation-id', 'location', ...LIMIT_HEADERS],
       maxAge: CORS_MAX_AGE_S,
     })(c, next),
   )
+  .use(floodGuard())
   .use((c, next) => {
     const maxSize = readConfig(c.env).MAX_BODY_BYTES
     const tooLarge = () =>
@@ -58,11 +69,24 @@ export const app = new Hono<AppEnv>()
   .route('/health', healthRoutes)
   .use(ready())
   .route('/auth', authRoutes)
+  .route('/me', meRoutes)
+  .route('/keys', keyRoutes)
   // Sockets bring a ticket instead of a token, so they come before what asks for one.
   .route('/conversations', socketRoutes)
   .route('/conversations', resumeRoutes)
   .route('/conversations', conversationRoutes)
+  .route('/conversations', memberRoutes)
+  .route('/conversations', inviteRoutes)
+  .route('/conversations', shareRoutes)
+  .route('/invites', acceptRoutes)
+  .route('/shares', sharedRoutes)
   .route('/chat', chatRoutes)
+  .route('/usage', usageRoutes)
+  .route('/admin/usage', adminUsageRoutes)
+  .route('/me', privacyRoutes)
+  .route('/erasures', erasureRoutes)
+  .route('/admin/audit', auditRoutes)
+  .route('/admin/users', peopleRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

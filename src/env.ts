@@ -3,16 +3,26 @@
  * the first request and named, and no other file reads a raw variable. Also the variables of a Hono context.
  */
 import * as z from 'zod'
+import type { AttemptsObject } from './auth/attempts-object.ts'
 import type { TicketObject } from './auth/ticket-object.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
+import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './observability/logger.ts'
+import type { AuditAction, AuditDetails } from './protocol/admin.ts'
+import { frameRates, planName, planOverrides } from './protocol/plan.ts'
+import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
 import type { Services } from './services.ts'
 
 export interface Env {
   readonly CONVERSATIONS: DurableObjectNamespace<ConversationObject>
   readonly TICKETS: DurableObjectNamespace<TicketObject>
+  readonly ATTEMPTS: DurableObjectNamespace<AttemptsObject>
+  readonly LIMITER: DurableObjectNamespace<LimiterObject>
+  /** Counts requests per address; where it is not bound, nobody does. */
+  readonly FLOOD_GUARD?: RateLimit
+  readonly ERASURES: DurableObjectNamespace<ErasureObject>
   readonly DB: D1Database
   readonly [variable: string]: unknown
 }
@@ -71,6 +81,39 @@ const origins = list.transform((items, check) =>
   }),
 )
 
+const roleMap = list.transform((items, check) => {
+  const roles = new Map<string, 'user' | 'moderator' | 'admin'>()
+  for (const item of items) {
+    const at = item.lastIndexOf('=')
+    const role = z.enum(['user', 'moderator', 'admin']).safeParse(item.slice(at + 1).trim())
+    const name = item.slice(0, Math.max(at, 0)).trim()
+    if (name === '' || !role.success) {
+      check.addIssue('each must be "name=user", "name=moderator" or "name=admin"')
+      return z.NEVER
+    }
+    roles.set(name, role.data)
+  }
+  return roles
+})
+
+/** JSON in a variable: as text, or as it comes from a table of wrangler.toml. Nothing is an empty object. */
+const json = <T extends z.ZodType>(shape: T) =>
+  z.preprocess(
+    (value, check) => {
+      if (typeof value !== 'string') return value
+      try {
+        return value.trim() === '' ? undefined : (JSON.parse(value) as unknown)
+      } catch {
+        check.addIssue('is not valid JSON')
+        return z.NEVER
+      }
+    },
+    shape.prefault({} as z.input<T>),
+  )
+
+/** US dollars per million tokens. */
+const dollars = z.number().nonnegative().max(1_000_000)
+
 export const DEFAULT_SYSTEM_PROMPT =
   'You are Parley, a helpful assistant. Answer clearly and to the point, in the language of the question. Use Markdown where it helps.'
 
@@ -79,6 +122,16 @@ const configShape = z
     ENVIRONMENT: z.enum(['local', 'production']).default('production'),
     /** Signs access tokens and tickets. Production does not start without one. */
     AUTH_SECRET: text,
+    /** The one before: still verifies, so that replacing the secret signs nobody out. Remove it a month later. */
+    AUTH_SECRET_PREVIOUS: text,
+    /** Tokens of an OIDC provider are accepted as well when these three are set. */
+    AUTH_JWKS_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
+    AUTH_ISSUER: text,
+    AUTH_AUDIENCE: text,
+    /** Claim that holds the provider's names of roles: its name, or a path such as `realm_access.roles`. */
+    AUTH_ROLE_CLAIM: text.transform((name) => name ?? 'roles'),
+    /** Which of them are ours: `chat-admins=admin, support=moderator`. What is not named makes nobody more than a user. */
+    AUTH_ROLE_MAP: roleMap,
     OPENAI_API_KEY: text,
     OPENAI_BASE_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
     OPENAI_MODEL: text.transform((name) => name ?? 'gpt-4o-mini'),
@@ -89,9 +142,29 @@ const configShape = z
     CONTEXT_TOKENS: int(8_000, 256, 1_000_000),
     FIRST_TOKEN_TIMEOUT_MS: int(30_000, 10, 600_000),
     CHUNK_GAP_TIMEOUT_MS: int(20_000, 10, 600_000),
+    /** What an answer is expected to have, and a quota of tokens must have room for, before it is known. */
+    ANSWER_TOKENS: int(500, 1, 1_000_000),
+    /** Changes to the plans of `limits/plans.ts`, by name: `{"free": {"messagesPerDay": 50}}`. */
+    PLANS: json(planOverrides),
+    /** Changes to the prices of `models/prices.ts`: `{"my-model": {"input": 1, "output": 2}}`. */
+    MODEL_PRICES: json(z.record(z.string(), z.strictObject({ input: dollars, output: dollars }))),
+    /** Changes to how fast one socket may send, by kind of frame: `{"chat": {"capacity": 5, "perSecond": 1}}`. */
+    FRAME_RATES: json(frameRates.partial()),
+    /** Days after which an unused conversation goes, by plan: `{"guest": 30}`; a plan that is not named, or is null, keeps for ever. */
+    RETENTION: json(z.record(planName, z.int().min(1).max(36_500).nullable())).transform((days) => ({
+      guest: 30,
+      ...days,
+    })),
+    /** Requests per address in 10 seconds: what `[[ratelimits]]` in wrangler.toml says, for the answer that refuses more. */
+    FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     MAX_QUEUED_TURNS: int(16, 0, 1_000),
     /** How soon a turn whose process died is taken up again when nobody asks for it. */
     TURN_WATCHDOG_MS: int(15_000, 100, 600_000),
+    /** Sockets of one person in one conversation, and of all together. */
+    MAX_SOCKETS_PER_USER: int(20, 1, 1_000),
+    MAX_SOCKETS_PER_ROOM: int(500, 1, 30_000),
+    /** How long a socket goes on after the token that opened it has expired, while the client sends a fresh one. */
+    AUTH_GRACE_MS: int(60_000, 0, 600_000),
     MAX_BODY_BYTES: int(1024 * 1024, 1024, 100 * 1024 * 1024),
     /** Origins that may call the API from a browser besides the page's own, separated by commas. */
     CORS_ORIGINS: origins,
@@ -126,14 +199,35 @@ export function readConfig(env: Env): Config {
       'AUTH_SECRET is not set. Set it with `wrangler secret put AUTH_SECRET`.',
     )
   }
-  if (secret !== undefined && (secret.length < MIN_SECRET_CHARS || new Set(secret).size < 8)) {
-    throw new AppError(
-      'misconfigured',
-      `AUTH_SECRET is too weak: use ${MIN_SECRET_CHARS} random characters or more.`,
-    )
+  for (const name of ['AUTH_SECRET', 'AUTH_SECRET_PREVIOUS'] as const) {
+    const value = result.data[name]
+    if (value !== undefined && (value.length < MIN_SECRET_CHARS || new Set(value).size < 8)) {
+      throw new AppError(
+        'misconfigured',
+        `${name} is too weak: use ${MIN_SECRET_CHARS} random characters or more.`,
+      )
+    }
   }
+  refuseHalfAProvider(result.data)
   parsed.set(env, result.data)
   return result.data
+}
+
+/** A provider that is named in part would let in nobody, or everybody of another audience. */
+function refuseHalfAProvider(config: Config): void {
+  const names = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
+  const missing = names.filter((name) => config[name] === undefined)
+  if (missing.length !== 0 && missing.length !== names.length) {
+    throw new AppError('misconfigured', `${missing.join(' and ')} must be set as well.`)
+  }
+  if (config.AUTH_ISSUER === 'parley') {
+    throw new AppError('misconfigured', 'AUTH_ISSUER must be that of the provider, not our own.')
+  }
+  const url = config.AUTH_JWKS_URL === undefined ? null : new URL(config.AUTH_JWKS_URL)
+  // Whoever is between us and the provider could put keys of their own in its answer.
+  if (!config.isLocal && url?.protocol === 'http:' && url.hostname !== '127.0.0.1') {
+    throw new AppError('misconfigured', 'AUTH_JWKS_URL must begin with https.')
+  }
 }
 
 /** What routes find in `c.var`. */
@@ -142,7 +236,21 @@ export interface Variables {
   readonly logger: Logger
   readonly services: Services
   readonly principal: Principal
+  readonly audit: Audit
 }
+
+/**
+ * Writes to the audit trail, before the request is answered: what could not be written fails the request.
+ *
+ * @param resource a user id, or a thing such as `conversation:<id>`
+ * @param actor who did it, where the request brought no token: somebody who has just signed in, or null for nobody
+ */
+export type Audit = (
+  action: AuditAction,
+  resource?: string | null,
+  details?: AuditDetails | null,
+  actor?: Pick<Principal, 'userId' | 'role'> | null,
+) => Promise<void>
 
 export interface AppEnv {
   Bindings: Env

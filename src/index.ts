@@ -3,8 +3,16 @@
  * No logic.
  */
 import { app } from './app.ts'
+import type { Env } from './env.ts'
+import { runRetention } from './services.ts'
 
+export { AttemptsObject } from './auth/attempts-object.ts'
 export { TicketObject } from './auth/ticket-object.ts'
 export { ConversationObject } from './conversation/conversation-object.ts'
+export { LimiterObject } from './limits/limiter-object.ts'
+export { ErasureObject } from './privacy/erasure-object.ts'
 
-export default { fetch: app.fetch }
+export default {
+  fetch: app.fetch,
+  scheduled: (_controller, env) => runRetention(env),
+} satisfies ExportedHandler<Env>

@@ -3,18 +3,31 @@
  * `conversationParts` the conversation objects; both are built once per isolate from the checked configuration.
  */
 import type { ChatInput } from './conversation/chat-input.ts'
-import type { ConversationDeps } from './conversation/deps.ts'
+import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { estimateTokenCount } from 'tokenx'
 import { Tokens } from './auth/tokens.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
-import { AppError } from './errors.ts'
+import { AppError, type ErrorCode } from './errors.ts'
+import { createIdentity, type Identity } from './identity.ts'
+import { askLimiter, standingOf } from './limits/limiter-calls.ts'
+import { mergeFrameRates, mergePlans, type Plans } from './limits/plans.ts'
+import type { Standing } from './limits/standing.ts'
+import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
 import { OfflineModel } from './models/offline.ts'
 import { OpenAIModel } from './models/openai.ts'
+import { costOf, DEFAULT_PRICES } from './models/prices.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
+import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
+import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
 import { listConversations, putConversation, removeConversation } from './storage/directory.ts'
+import { findLink, putLink, removeLink } from './storage/links.ts'
 import { localSecret, migrateLocally } from './storage/local-setup.ts'
+import { peopleOf, type People } from './storage/people.ts'
+import { usageBy, usageOf } from './storage/usage.ts'
+import type { Principal } from './protocol/principal.ts'
+import type { UsageAnswer } from './protocol/usage.ts'
 
 export type ConversationStub = DurableObjectStub<ConversationObject>
 export type { ChatInput }
@@ -23,12 +36,24 @@ export interface Services {
   readonly config: Config
   readonly logger: Logger
   readonly tokens: Tokens
+  readonly identity: Identity
   readonly model: Model
   /** Resolves when this installation can serve: locally, when the database was migrated. */
   ready(): Promise<void>
   /** @returns whether this is the ticket's first use */
   redeemTicket(userId: string, ticketId: string, expiresAt: number): Promise<boolean>
   conversation(id: string): ConversationStub
+  /** What is known of a person beyond their token. Its calls throw `unavailable` when it cannot be reached. */
+  standing(userId: string): Standing
+  readonly usage: {
+    quotas(principal: Principal): Promise<Omit<UsageAnswer, 'days'>>
+    days(userId: string, since: string): ReturnType<typeof usageOf>
+    by(
+      group: Parameters<typeof usageBy>[1],
+      range: Parameters<typeof usageBy>[2],
+      limit: number,
+    ): ReturnType<typeof usageBy>
+  }
   readonly directory: {
     list(
       ownerId: string,
@@ -37,7 +62,47 @@ export interface Services {
     ): ReturnType<typeof listConversations>
     /** A query that touches no table. */
     ping(): Promise<void>
+    /** @returns the conversation that a link leads to, by the hash of its token; null when nobody knows it */
+    findLink(kind: LinkEntry['kind'], hash: string): Promise<string | null>
   }
+  readonly audit: AuditTrail
+  readonly people: People
+  readonly privacy: Privacy
+  /** Names of the plans that there are. */
+  readonly plans: readonly string[]
+  /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
+  cutSockets(userId: string, code: ErrorCode): Promise<void>
+}
+
+async function cutSockets(env: Env, userId: string, code: ErrorCode): Promise<void> {
+  const rooms = await standingOf(env.LIMITER, userId).connections()
+  const cuts = rooms.map((id) =>
+    env.CONVERSATIONS.get(env.CONVERSATIONS.idFromName(id)).disconnect(userId, code),
+  )
+  for (const cut of await Promise.allSettled(cuts)) {
+    if (cut.status === 'rejected') loggerOf(env).error('socket_not_cut', cut.reason, { userId })
+  }
+}
+
+function privacyParts(env: Env): Parameters<typeof createPrivacy>[0] {
+  return {
+    env,
+    logger: loggerOf(env),
+    standing: (userId) => standingOf(env.LIMITER, userId),
+    cutSockets: (userId) => cutSockets(env, userId, 'unauthorized'),
+  }
+}
+
+/** What the object of an erasure gets from the outside. */
+export function erasureParts(env: Env): ReturnType<typeof erasureDeps> {
+  return erasureDeps(privacyParts(env))
+}
+
+/** What the cron trigger does. */
+export async function runRetention(env: Env): Promise<void> {
+  const services = createServices(env)
+  await services.ready()
+  services.logger.info('retention', { ...(await services.privacy.retain(services.config.RETENTION)) })
 }
 
 const loggers = new WeakMap<Env, Logger>()
@@ -59,19 +124,42 @@ export function createServices(env: Env): Services {
   const config = readConfig(env)
   const ready = keep(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
   const secret = keep(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
+  const previous = config.AUTH_SECRET_PREVIOUS ?? []
+  const tokens = new Tokens(async () => [await secret()].concat(previous))
+  const logger = loggerOf(env)
   const services: Services = {
     config,
-    logger: loggerOf(env),
+    logger,
     ready,
     model: modelOf(env, config),
-    tokens: new Tokens(secret),
+    tokens,
+    identity: createIdentity({
+      env,
+      config,
+      logger,
+      tokens,
+      voidTokens: (userId, which) => standingOf(env.LIMITER, userId).endSessions(which),
+    }),
     redeemTicket: (userId, ticketId, expiresAt) =>
       env.TICKETS.get(env.TICKETS.idFromName(userId)).redeem(ticketId, expiresAt),
     conversation: (id) => env.CONVERSATIONS.get(env.CONVERSATIONS.idFromName(id)),
+    standing: (userId) => standingOf(env.LIMITER, userId),
+    usage: {
+      quotas: (principal) =>
+        askLimiter(env.LIMITER, principal.userId, (stub) => stub.quotas(factsOf(principal))),
+      days: (userId, since) => usageOf(env.DB, userId, since),
+      by: (group, range, limit) => usageBy(env.DB, group, range, limit),
+    },
     directory: {
+      findLink: (kind, hash) => findLink(env.DB, kind, hash),
       list: (ownerId, limit, after) => listConversations(env.DB, ownerId, limit, after),
       ping: async () => void (await env.DB.prepare('SELECT 1').first()),
     },
+    audit: auditTrailOf(env.DB),
+    people: peopleOf(env.DB),
+    privacy: createPrivacy(privacyParts(env)),
+    plans: Object.keys(plansOf(env)),
+    cutSockets: (userId, code) => cutSockets(env, userId, code),
   }
   built.set(env, services)
   return services
@@ -80,25 +168,76 @@ export function createServices(env: Env): Services {
 /** What a conversation object gets from the outside; the rest it lends itself. */
 export function conversationParts(
   env: Env,
-): Pick<ConversationDeps, 'model' | 'settings' | 'directory' | 'warn' | 'report'> {
+): Pick<
+  ConversationDeps,
+  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'connected' | 'warn' | 'report'
+> {
   const config = readConfig(env)
+  const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
   const logger = loggerOf(env)
   return {
     model: modelOf(env, config),
     settings: {
       systemPrompt: config.SYSTEM_PROMPT,
-      contextTokens: config.CONTEXT_TOKENS - estimateTokenCount(config.SYSTEM_PROMPT),
+      systemTokens,
+      contextTokens: config.CONTEXT_TOKENS - systemTokens,
+      answerTokens: config.ANSWER_TOKENS,
+      frameRates: mergeFrameRates(config.FRAME_RATES),
       maxQueuedTurns: config.MAX_QUEUED_TURNS,
       watchdogMs: config.TURN_WATCHDOG_MS,
+      maxSocketsPerUser: config.MAX_SOCKETS_PER_USER,
+      maxSocketsPerRoom: config.MAX_SOCKETS_PER_ROOM,
+      authGraceMs: config.AUTH_GRACE_MS,
       models: config.OPENAI_MODELS,
     },
+    quota: turnAccounts(env, config),
     directory: {
-      put: (entry) => putConversation(env.DB, entry.conversation, entry.seq),
+      put: ({ conversation, seq, members }) => putConversation(env.DB, conversation, seq, members),
       remove: (id) => removeConversation(env.DB, id),
+      putLink: (link) => putLink(env.DB, link),
+      removeLink: (hash) => removeLink(env.DB, hash),
+    },
+    verify: async (token) => {
+      const services = createServices(env)
+      const principal = await services.identity.verify(token)
+      const { kind, plan, sessionId, issuedAt, userId } = principal
+      const facts = { kind, plan, sessionId, issuedAt }
+      const admission = await services.standing(userId).admit('auth', facts)
+      if (!admission.ok) throw AppError.fromShape(admission.error)
+      return { ...principal, plan: admission.plan }
+    },
+    connected: async (userId, conversationId, isHere) => {
+      const standing = standingOf(env.LIMITER, userId)
+      await (isHere ? standing.connected(conversationId) : standing.disconnected(conversationId))
     },
     warn: (event, details) => logger.warn(event, details),
     report: (event, error, details) => logger.error(event, error, details),
   }
+}
+
+const plans = new WeakMap<Env, Plans>()
+
+/** The plans as this installation has them. */
+export function plansOf(env: Env): Plans {
+  const known = plans.get(env)
+  if (known) return known
+  const merged = mergePlans(readConfig(env).PLANS)
+  plans.set(env, merged)
+  return merged
+}
+
+/** On the accounts of the people who write. */
+function turnAccounts(env: Env, config: Config): TurnAccounts {
+  const prices = { ...DEFAULT_PRICES, ...config.MODEL_PRICES }
+  return new TurnAccounts({
+    db: env.DB,
+    plans: plansOf(env),
+    cost: (model, tokens) => costOf(prices, model, tokens),
+    reserve: (userId, key, facts, amounts) =>
+      askLimiter(env.LIMITER, userId, (stub) => stub.reserve(key, facts, amounts)),
+    release: (userId, key) => askLimiter(env.LIMITER, userId, (stub) => stub.release(key)),
+    settle: (userId, settlements) => askLimiter(env.LIMITER, userId, (stub) => stub.settleAll(settlements)),
+  })
 }
 
 /** The provider order of the design: OpenAI or compatible where configured, else offline. */

@@ -5,6 +5,19 @@
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 
+const FAST = { capacity: 10_000, perSecond: 10_000 }
+
+/** Besides those of guests, for tests of limits, which give them to people of theirs. */
+const PLANS = {
+  // Tests ask faster than a person does.
+  guest: { buckets: { read: FAST, write: FAST, auth: FAST } },
+  hundred: { messagesPerDay: 100, concurrentTurns: 300, buckets: { read: FAST, write: FAST, auth: FAST } },
+  one: { messagesPerDay: 1 },
+  single: { concurrentTurns: 1 },
+  nothing: { messagesPerDay: 0 },
+  slow: { buckets: { read: { capacity: 3, perSecond: 0.01 } } },
+}
+
 export default defineConfig({
   test: {
     // The log of a request is worth reading when its test failed, and noise when it passed.
@@ -22,13 +35,21 @@ export default defineConfig({
             miniflare: {
               bindings: {
                 OPENAI_BASE_URL: `${inject<string>('modelUrl')}/v1`,
+                AUTH_JWKS_URL: `${inject<string>('identityUrl')}/jwks`,
+                AUTH_ISSUER: inject<string>('identityUrl'),
+                AUTH_AUDIENCE: 'parley-test',
+                AUTH_ROLE_MAP: 'chat-admins=admin,support=moderator',
                 OPENAI_MODEL: 'test-model',
                 OPENAI_MODELS: 'other-model',
                 FIRST_TOKEN_TIMEOUT_MS: '2000',
                 CHUNK_GAP_TIMEOUT_MS: '2000',
                 // Longer than the tests take: alarms come when a test calls them.
                 TURN_WATCHDOG_MS: '120000',
+                PLANS: JSON.stringify(PLANS),
+                // Tests fill conversations over one socket; its limit is still one that a test can reach.
+                FRAME_RATES: JSON.stringify({ chat: { capacity: 300, perSecond: 100 } }),
               },
+              ratelimits: { FLOOD_TEST: { namespace_id: '1002', simple: { limit: 3, period: 60 } } },
             },
           })),
         ],

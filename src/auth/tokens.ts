@@ -1,27 +1,50 @@
 /**
- * Signed tokens: the access token of a principal, and the ticket that opens one socket. Both are JWTs under HS256 by
- * Hono's own implementation; the algorithm is fixed here and never read from the token.
+ * Signed tokens of our own: the access token of a principal, and the ticket that opens one socket. JWTs under HS256 by
+ * `jose`; algorithm, issuer, audience and type are fixed here and never taken from the token. A key is looked up by `kid` in
+ * an exact map, so two secrets can be in force at once while one replaces the other.
  *
- * That a ticket serves once is kept in `ticket-object.ts`; here it is only made and verified.
+ * That a ticket serves once is kept in `ticket-object.ts`; tokens of others are for `external-tokens.ts`.
  */
-import { sign, verify } from 'hono/jwt'
+import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
 import { TICKET_TTL_S } from '../protocol/limits.ts'
-import type { Principal } from '../protocol/principal.ts'
+import { principal as principalShape, type Principal } from '../protocol/principal.ts'
 
-const ISSUER = 'parley'
+export const ISSUER = 'parley'
 const ALGORITHM = 'HS256'
 /** A guest has no other way back to their conversations, so the token lives long and is renewed by use. */
 export const GUEST_TTL_S = 30 * 24 * 3600
+/** Of an account: short, because it is verified without asking anyone; the refresh token brings the next one. */
+export const ACCESS_TTL_S = 15 * 60
+/**
+ * How far clocks of our own machines may differ: a token may come this much before its time. Never after it: whoever
+ * remembers used tickets forgets them when they end.
+ */
+export const CLOCK_LEEWAY_S = 5
+/** As tells keys apart, of a digest nobody can turn back. */
+const KID_CHARS = 12
+
+type Audience = 'access' | 'ticket'
+/** RFC 8725 3.11: each kind says what it is, besides whom it is for. */
+const TYPES = { access: 'at+jwt', ticket: 'ticket+jwt' } as const
+/** Tokens from before there were several keys name none, and are plain JWTs. */
+const TYPE_WITHOUT_KID = 'JWT'
+const MAX_AGE_S = { access: GUEST_TTL_S, ticket: TICKET_TTL_S } as const
 
 const claims = z.object({
-  sub: z.string().min(1).max(128),
-  name: z.string().max(64),
-  role: z.enum(['guest', 'user', 'moderator', 'admin', 'service']),
-  kind: z.enum(['user', 'guest', 'service']),
+  sub: principalShape.shape.userId,
+  name: principalShape.shape.name,
+  role: principalShape.shape.role,
+  kind: principalShape.shape.kind,
+  plan: principalShape.shape.plan,
+  sid: principalShape.shape.sessionId,
+  scopes: principalShape.shape.scopes,
   jti: z.string().min(1).max(64),
-  exp: z.number(),
+  iat: z.int(),
+  exp: z.int(),
+  /** In a ticket: the times of the access token that it was given for. */
+  proof: z.object({ iat: z.int(), exp: z.int() }).optional(),
 })
 
 export interface Ticket {
@@ -31,18 +54,26 @@ export interface Ticket {
   readonly expiresAt: number
 }
 
-export class Tokens {
-  readonly #secret: () => Promise<string>
-  readonly #now: () => number
+interface Keys {
+  readonly signing: { readonly kid: string; readonly key: CryptoKey }
+  readonly byKid: ReadonlyMap<string, CryptoKey>
+}
 
-  /** @param secret read once per use, so that a generated one can be fetched lazily */
-  constructor(secret: () => Promise<string>, now: () => number = () => Date.now()) {
-    this.#secret = secret
+export class Tokens {
+  readonly #secrets: () => Promise<readonly string[]>
+  readonly #now: () => number
+  #keys: { readonly of: string; readonly keys: Keys } | null = null
+
+  /** @param secrets the first signs, all verify; asked for at each use, so that a generated one can be fetched lazily */
+  constructor(secrets: () => Promise<readonly string[]>, now: () => number = () => Date.now()) {
+    this.#secrets = secrets
     this.#now = now
   }
 
+  /** A guest's lives for 30 days, an account's for 15 minutes. */
   async issueAccess(principal: Principal): Promise<{ token: string; expiresIn: number }> {
-    return { token: await this.#sign(principal, 'access', GUEST_TTL_S), expiresIn: GUEST_TTL_S }
+    const expiresIn = principal.kind === 'guest' ? GUEST_TTL_S : ACCESS_TTL_S
+    return { token: await this.#sign(principal, 'access', expiresIn), expiresIn }
   }
 
   async issueTicket(principal: Principal): Promise<{ token: string; expiresIn: number }> {
@@ -59,10 +90,12 @@ export class Tokens {
     return await this.#verify(token, 'ticket')
   }
 
-  async #sign(principal: Principal, audience: 'access' | 'ticket', ttl: number): Promise<string> {
+  async #sign(principal: Principal, audience: Audience, ttl: number): Promise<string> {
+    const { signing } = await this.#current()
     const iat = Math.floor(this.#now() / 1000)
-    const { userId: sub, name, role, kind } = principal
-    const payload = {
+    const { userId: sub, name, role, kind, plan, sessionId: sid, scopes, issuedAt, expiresAt } = principal
+    const isProven = audience === 'ticket' && issuedAt !== undefined && expiresAt !== undefined
+    return await new SignJWT({
       iss: ISSUER,
       aud: audience,
       sub,
@@ -72,21 +105,90 @@ export class Tokens {
       jti: crypto.randomUUID(),
       iat,
       exp: iat + ttl,
-    }
-    return await sign(payload, await this.#secret(), ALGORITHM)
+      ...(plan !== undefined && { plan }),
+      ...(sid !== undefined && { sid }),
+      ...(scopes !== undefined && { scopes }),
+      ...(isProven && { proof: { iat: issuedAt, exp: expiresAt } }),
+    })
+      .setProtectedHeader({ alg: ALGORITHM, typ: TYPES[audience], kid: signing.kid })
+      .sign(signing.key)
   }
 
-  async #verify(token: string, audience: 'access' | 'ticket'): Promise<Ticket> {
-    const secret = await this.#secret()
+  async #verify(token: string, audience: Audience): Promise<Ticket> {
+    const keys = await this.#current()
+    const refuse = (cause?: unknown): AppError =>
+      new AppError('unauthorized', `The ${audience} token is invalid or has expired.`, { cause })
     let payload: unknown
     try {
-      payload = await verify(token, secret, { alg: ALGORITHM, iss: ISSUER, aud: audience })
+      const { kid } = decodeProtectedHeader(token)
+      const key = kid === undefined ? keys.signing.key : keys.byKid.get(kid)
+      if (!key) throw new Error('unknown kid')
+      const verified = await jwtVerify(token, key, {
+        algorithms: [ALGORITHM],
+        issuer: ISSUER,
+        audience,
+        typ: kid === undefined ? TYPE_WITHOUT_KID : TYPES[audience],
+        requiredClaims: ['exp', 'iat', 'sub', 'jti'],
+        maxTokenAge: MAX_AGE_S[audience],
+        clockTolerance: CLOCK_LEEWAY_S,
+        currentDate: new Date(this.#now()),
+      })
+      payload = verified.payload
     } catch (cause) {
-      throw new AppError('unauthorized', `The ${audience} token is invalid or has expired.`, { cause })
+      throw refuse(cause)
     }
     const parsed = claims.safeParse(payload)
     if (!parsed.success) throw new AppError('unauthorized', `The ${audience} token is not one of ours.`)
-    const { sub: userId, name, role, kind, jti, exp } = parsed.data
-    return { principal: { userId, name, role, kind }, id: jti, expiresAt: exp }
+    const { sub: userId, name, role, kind, plan, sid, scopes, jti, iat, exp, proof } = parsed.data
+    if (exp * 1000 <= this.#now()) throw refuse()
+    const proven = audience === 'ticket' ? proof : { iat, exp }
+    return {
+      principal: {
+        userId,
+        name,
+        role,
+        kind,
+        ...(plan !== undefined && { plan }),
+        ...(sid !== undefined && { sessionId: sid }),
+        ...(scopes !== undefined && { scopes }),
+        ...(proven && { issuedAt: proven.iat, expiresAt: proven.exp }),
+      },
+      id: jti,
+      expiresAt: exp,
+    }
   }
+
+  /** The keys of the secrets, imported once for as long as these stay the same. */
+  async #current(): Promise<Keys> {
+    const secrets = await this.#secrets()
+    const of = secrets.join('\n')
+    if (this.#keys?.of === of) return this.#keys.keys
+    const keys = await importKeys(secrets)
+    this.#keys = { of, keys }
+    return keys
+  }
+}
+
+async function importKeys(secrets: readonly string[]): Promise<Keys> {
+  const named = await Promise.all(
+    secrets.map(async (secret) => {
+      const key = await crypto.subtle.importKey(
+        'raw',
+        new TextEncoder().encode(secret),
+        { name: 'HMAC', hash: 'SHA-256' },
+        false,
+        ['sign', 'verify'],
+      )
+      return { kid: await kidOf(secret), key }
+    }),
+  )
+  const [signing] = named
+  if (!signing) throw new AppError('misconfigured', 'There is no secret to sign with.')
+  return { signing, byKid: new Map(named.map(({ kid, key }) => [kid, key])) }
+}
+
+/** Says which secret signed, and nothing about it. */
+export async function kidOf(secret: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`kid\n${secret}`))
+  return Buffer.from(digest).toString('base64url').slice(0, KID_CHARS)
 }

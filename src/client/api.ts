@@ -1,8 +1,7 @@
 /**
- * The REST routes as typed calls. Each sends the session's token, replaces a refused one once, checks the answer's shape,
- * and throws a {@link ParleyError} for everything that is not the answer. Nothing is retried here: who calls knows better.
+ * The REST routes of conversations as typed calls. How a call is made, and what it throws, is `caller.ts`; the routes of
+ * accounts, members, limits and administration have files of their own, which a page loads when it needs them.
  */
-import type * as z from 'zod'
 import * as http from '../protocol/http.ts'
 import type {
   ChatAnswer,
@@ -14,23 +13,10 @@ import type {
 } from '../protocol/http.ts'
 import { conversation, type Conversation } from '../protocol/message.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
-import type { Environment } from './environment.ts'
+import { conversationPath as at, search, type Call, type Caller } from './caller.ts'
 import { ParleyError } from './parley-error.ts'
 import { parseServerFrame } from './server-frame-parser.ts'
-import type { Session } from './session.ts'
 import { readSse } from './sse.ts'
-
-/** Answers that take longer than this count as lost. `chat`, which waits for a model, has no such limit. */
-const REQUEST_TIMEOUT_MS = 20_000
-
-interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  readonly path: string
-  readonly body?: unknown
-  readonly headers?: Record<string, string>
-  /** Absent: the standard time-out. */
-  readonly signal?: AbortSignal | undefined
-}
 
 export interface ChatEvent {
   readonly frame: ServerFrame
@@ -39,50 +25,56 @@ export interface ChatEvent {
 }
 
 export class Api {
-  readonly #env: Environment
-  readonly #session: Session
+  readonly #origin: string
+  readonly #caller: Caller
 
-  constructor(env: Environment, session: Session) {
-    this.#env = env
-    this.#session = session
+  /** @param origin of the server */
+  constructor(origin: string, caller: Caller) {
+    this.#origin = origin
+    this.#caller = caller
   }
 
   /** With an `idempotencyKey` a repeat after a lost answer finds the conversation that was made (rule I5). */
   async createConversation(body: CreateConversationBody = {}): Promise<Conversation> {
-    return this.#json({ method: 'POST', path: '/api/conversations', body }, conversation)
+    return this.#caller.json({ method: 'POST', path: '/api/conversations', body }, conversation)
   }
 
   /** Newest activity first. */
   async listConversations(query: { limit?: number; cursor?: string } = {}): Promise<ConversationPage> {
-    return this.#json({ method: 'GET', path: `/api/conversations${search(query)}` }, http.conversationPage)
+    return this.#caller.json(
+      { method: 'GET', path: `/api/conversations${search(query)}` },
+      http.conversationPage,
+    )
   }
 
   async getConversation(id: string): Promise<Conversation> {
-    return this.#json({ method: 'GET', path: at(id) }, conversation)
+    return this.#caller.json({ method: 'GET', path: at(id) }, conversation)
   }
 
   async renameConversation(id: string, title: string): Promise<Conversation> {
-    return this.#json({ method: 'PATCH', path: at(id), body: { title } }, conversation)
+    return this.#caller.json({ method: 'PATCH', path: at(id), body: { title } }, conversation)
   }
 
   async deleteConversation(id: string): Promise<void> {
-    const response = await this.#send({ method: 'DELETE', path: at(id) })
-    await response.body?.cancel()
+    await this.#caller.done({ method: 'DELETE', path: at(id) })
   }
 
   /** Oldest first; `before` of the answer reads the page before this one. */
   async listMessages(id: string, query: { limit?: number; before?: string } = {}): Promise<MessagePage> {
-    return this.#json({ method: 'GET', path: `${at(id)}/messages${search(query)}` }, http.messagePage)
+    return this.#caller.json({ method: 'GET', path: `${at(id)}/messages${search(query)}` }, http.messagePage)
   }
 
   async stopTurn(id: string, turnId: string): Promise<StopAnswer> {
-    return this.#json({ method: 'POST', path: `${at(id)}/stop`, body: { turnId } }, http.stopAnswer)
+    return this.#caller.json({ method: 'POST', path: `${at(id)}/stop`, body: { turnId } }, http.stopAnswer)
   }
 
-  /** Sends a message and waits for the finished answer. */
+  /** Sends a message and waits for the finished answer, however long that takes. */
   async chat(body: ChatBody, signal?: AbortSignal): Promise<ChatAnswer> {
     const never = new AbortController().signal
-    return this.#json({ method: 'POST', path: '/api/chat', body, signal: signal ?? never }, http.chatAnswer)
+    return this.#caller.json(
+      { method: 'POST', path: '/api/chat', body, signal: signal ?? never },
+      http.chatAnswer,
+    )
   }
 
   /**
@@ -107,18 +99,23 @@ export class Api {
 
   /** A single-use ticket, with which a browser opens a socket (rule W1). */
   async socketTicket(): Promise<string> {
-    return (await this.#json({ method: 'POST', path: '/api/auth/ticket' }, http.ticketAnswer)).ticket
+    return (await this.#caller.json({ method: 'POST', path: '/api/auth/ticket' }, http.ticketAnswer)).ticket
+  }
+
+  /** For a socket that asks who is there. */
+  async accessToken(): Promise<string> {
+    return await this.#caller.token()
   }
 
   socketUrl(id: string, ticket: string): string {
-    return `${this.#env.origin.replace(/^http/, 'ws')}${at(id)}/ws?ticket=${encodeURIComponent(ticket)}`
+    return `${this.#origin.replace(/^http/, 'ws')}${at(id)}/ws?ticket=${encodeURIComponent(ticket)}`
   }
 
   async *#events(call: Call): AsyncGenerator<ChatEvent, void, undefined> {
     const gone = new AbortController()
     const signal = call.signal ? AbortSignal.any([call.signal, gone.signal]) : gone.signal
     try {
-      const response = await this.#send({
+      const response = await this.#caller.send({
         ...call,
         headers: { accept: 'text/event-stream', ...call.headers },
         signal,
@@ -134,58 +131,4 @@ export class Api {
       gone.abort()
     }
   }
-
-  async #json<T>(call: Call, shape: z.ZodType<T>): Promise<T> {
-    const response = await this.#send(call)
-    const body: unknown = await response.json().catch(() => undefined)
-    const answer = shape.safeParse(body)
-    if (answer.success) return answer.data
-    throw new ParleyError({
-      code: 'bad_answer',
-      detail: 'The server answered with something that this page does not understand.',
-      status: response.status,
-      retryable: true,
-      cause: answer.error,
-    })
-  }
-
-  async #send(call: Call): Promise<Response> {
-    const token = await this.#session.token()
-    const response = await this.#fetch(call, token)
-    if (response.status !== 401) return await okOrThrow(response)
-    await response.body?.cancel()
-    return await okOrThrow(await this.#fetch(call, await this.#session.replace(token)))
-  }
-
-  async #fetch({ method, path, body, headers, signal }: Call, token: string): Promise<Response> {
-    try {
-      return await this.#env.fetch(this.#env.origin + path, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        signal: signal ?? AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-      })
-    } catch (error) {
-      throw ParleyError.network(error)
-    }
-  }
-}
-
-async function okOrThrow(response: Response): Promise<Response> {
-  if (response.ok) return response
-  throw await ParleyError.fromResponse(response)
-}
-
-const at = (conversationId: string) => `/api/conversations/${encodeURIComponent(conversationId)}`
-
-function search(query: Record<string, string | number | undefined>): string {
-  const entries = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, String(value)]],
-  )
-  const text = new URLSearchParams(entries).toString()
-  return text && `?${text}`
 }

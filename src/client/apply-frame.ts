@@ -2,7 +2,7 @@
  * The client's half of the protocol as one pure function: (state, frame) → state. Whatever is lost, repeated or cut, the
  * text comes out as the server stores it, or the state says `needsRejoin`. Sending the join is the connection's part.
  */
-import type { Message } from '../protocol/message.ts'
+import type { Conversation, Message } from '../protocol/message.ts'
 import { textOf } from '../protocol/message.ts'
 import { isTurnEnded, type FrameOf, type ServerFrame, type TurnEnded } from '../protocol/server-frames.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type ConversationState as State,
   type PendingMessage,
 } from './conversation-state.ts'
+import { ParleyError } from './parley-error.ts'
 import type { UnknownEvent } from './server-frame-parser.ts'
 
 type Event = UnknownEvent | Extract<ServerFrame, { seq: number }>
@@ -41,6 +42,10 @@ export function applyFrame(state: State, frame: ServerFrame | UnknownEvent): Sta
       return { ...state, phase: 'deleted', turns: [], viewers: [], typing: [] }
     case 'error':
       return refused(state, frame)
+    // Of the link, not of the conversation.
+    case 'auth_required':
+    case 'authenticated':
+      return state
     default:
       return event(state, frame)
   }
@@ -64,9 +69,26 @@ function effect(state: State, frame: LogEvent): State {
     case 'stream_start':
       return streamStart(state, frame)
     case 'conversation_updated':
-      return { ...state, conversation: frame.conversation }
+      return { ...state, conversation: withRole(frame.conversation, state.conversation?.role) }
+    case 'members_updated':
+      return membersUpdated(state, frame)
     default:
       return state
+  }
+}
+
+/** What everyone is told does not say what one is oneself. */
+function withRole(conversation: Conversation, role: Conversation['role']): Conversation {
+  return { ...conversation, ...(conversation.role === undefined && role !== undefined && { role }) }
+}
+
+function membersUpdated(state: State, { members }: FrameOf<'members_updated'>): State {
+  const you = members.find((member) => member.userId === state.you?.userId)
+  const { conversation } = state
+  return {
+    ...state,
+    members,
+    ...(you && conversation && { conversation: { ...conversation, role: you.role } }),
   }
 }
 
@@ -184,8 +206,7 @@ function accepted(state: State, frame: FrameOf<'message_accepted'>): State {
 }
 
 function refused(state: State, frame: FrameOf<'error'>): State {
-  const { code, detail, retryable, retryAfterMs } = frame
-  const error = { code, detail, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  const error = ParleyError.fromFrame(frame).toTurnError()
   if (!state.pending.some((sent) => sent.id === frame.id)) return { ...state, notice: error }
   const pending = state.pending.map((sent) =>
     sent.id === frame.id ? { ...sent, state: 'failed' as const, error } : sent,

@@ -98,6 +98,11 @@ export class ConversationConnection {
     this.#keeper.retryNow()
   }
 
+  /** Call when the same person has another token than before, such as a guest who has registered. */
+  authenticate(): void {
+    void this.#keeper.authenticate()
+  }
+
   /** Shows the message as pending and sends it as soon as there is a link. @returns its client id */
   send(content: string): string {
     const id = this.#deps.env.newId()

@@ -3,8 +3,10 @@
  * forward by what the server says, `pending.ts` by what the person does; who holds it is `connection.ts`.
  */
 import type { JoinConversation } from '../protocol/client-frames.ts'
-import { textOf, type Conversation, type Message, type TurnError, type Viewer } from '../protocol/message.ts'
+import type { Member } from '../protocol/members.ts'
+import { textOf, type Conversation, type Message, type Viewer } from '../protocol/message.ts'
 import type { OpenTurn } from '../protocol/server-frames.ts'
+import type { SendError } from './parley-error.ts'
 
 /** A message that was sent here and is not yet seen in the log. */
 export interface PendingMessage {
@@ -17,7 +19,7 @@ export interface PendingMessage {
    * event is on its way; `failed`: refused, see `error`.
    */
   readonly state: 'waiting' | 'sending' | 'accepted' | 'failed'
-  readonly error?: TurnError | undefined
+  readonly error?: SendError | undefined
 }
 
 export interface Typist {
@@ -40,11 +42,13 @@ export interface ConversationState {
   /** Turns that have not ended. */
   readonly turns: readonly OpenTurn[]
   readonly viewers: readonly Viewer[]
+  /** As last told; null when nothing was said of them since joining. */
+  readonly members: readonly Member[] | null
   readonly typing: readonly Typist[]
   readonly you: { readonly userId: string; readonly name: string } | null
   readonly pending: readonly PendingMessage[]
   /** The last error that the server sent that belongs to no message. */
-  readonly notice: TurnError | null
+  readonly notice: SendError | null
 }
 
 export const newConversationState: ConversationState = {
@@ -56,6 +60,7 @@ export const newConversationState: ConversationState = {
   before: null,
   turns: [],
   viewers: [],
+  members: null,
   typing: [],
   you: null,
   pending: [],
@@ -78,6 +83,9 @@ export const numberOf = (id: string): number => Number(id.slice(1))
 export function runningTurn(state: ConversationState): OpenTurn | undefined {
   return state.turns.find((turn) => turn.state === 'streaming')
 }
+
+/** Whether the person here may write; who they are is not known before joining, and then nothing stands in their way. */
+export const mayWrite = (state: ConversationState): boolean => state.conversation?.role !== 'viewer'
 
 /** Puts a message in its place by number, or in the place of the one with its id. */
 export function withMessage(messages: readonly Message[], message: Message): readonly Message[] {

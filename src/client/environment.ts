@@ -43,6 +43,8 @@ export interface Environment {
   onWake(run: () => void): Cancel
   /** Calls back when the browser says that the network is gone. */
   onOffline(run: () => void): Cancel
+  /** Calls back when another tab changed what is stored for all of them. */
+  onStoreChange(run: () => void): Cancel
   /** Runs one at a time among all tabs of this origin, where the browser can do that. */
   exclusively<T>(name: string, run: () => Promise<T>): Promise<T>
 }
@@ -70,6 +72,7 @@ export function browserEnvironment(origin: string = location.origin): Environmen
       return () => cancels.forEach((cancel) => cancel())
     },
     onOffline: (run) => listen(window, 'offline', run),
+    onStoreChange: (run) => listen(window, 'storage', run),
     async exclusively(name, run) {
       // Absent without TLS, as above: then two tabs that open at once may each make a guest, and the later one counts.
       const locks = navigator.locks as LockManager | undefined

@@ -19,7 +19,10 @@ export type LinkStatus =
   | { readonly state: 'reconnecting' | 'offline'; readonly retryAt: number | null }
   /** Given up, because trying again would end the same; `retryNow` tries all the same. */
   | { readonly state: 'failed'; readonly error: ParleyError }
-  | { readonly state: 'closed'; readonly reason: 'left' | 'deleted' | 'not_found' }
+  | { readonly state: 'closed'; readonly reason: ClosedReason }
+
+/** `removed`: the person was in it a moment ago, and is not any more. */
+export type ClosedReason = 'left' | 'deleted' | 'not_found' | 'removed'
 
 export interface LinkHandlers {
   /** The text of the frame that joins, as things stand now. */
@@ -79,6 +82,15 @@ export class LinkKeeper {
     return true
   }
 
+  /** Shows who is here now, in place of a proof that has expired, or is about to be void. Nothing is joined anew. */
+  async authenticate(): Promise<void> {
+    const generation = this.#generation
+    // Who cannot prove it is disconnected, and hears why when the link is made again.
+    const token = await this.#api.accessToken().catch(() => null)
+    if (token === null || generation !== this.#generation) return
+    this.#link?.send(JSON.stringify({ type: 'authenticate', token }))
+  }
+
   /** Joins again on the same socket (rule R8). */
   rejoin(): void {
     if (this.#status.state === 'open') this.#join()
@@ -95,7 +107,7 @@ export class LinkKeeper {
     this.#end({ state: 'failed', error })
   }
 
-  close(reason: 'left' | 'deleted' | 'not_found' = 'left'): void {
+  close(reason: ClosedReason = 'left'): void {
     for (const cancel of this.#cancels.splice(0)) cancel()
     this.#end({ state: 'closed', reason })
   }
@@ -137,6 +149,7 @@ export class LinkKeeper {
       this.#joinedAt = this.#env.now()
       this.#say({ state: 'open' })
     }
+    if (frame.type === 'auth_required') void this.authenticate()
     this.#on.frame(frame)
   }
 
@@ -144,7 +157,10 @@ export class LinkKeeper {
     const generation = this.#abandon()
     if (code === 4410) return this.close('deleted')
     if (code === 4404) return this.close('not_found')
-    if (wasOpen) {
+    // Cut off, because what this person may do has changed: perhaps to nothing.
+    const wasCut = code === 4403
+    if (wasCut) this.#say({ state: 'reconnecting', retryAt: null })
+    else if (wasOpen) {
       if (this.#joinedAt !== null && this.#env.now() - this.#joinedAt >= STABLE_AFTER_MS) this.#attempt = 0
       return this.#wait()
     }
@@ -153,7 +169,10 @@ export class LinkKeeper {
       await this.#api.getConversation(this.#conversationId)
       if (generation === this.#generation) this.#wait()
     } catch (error) {
-      if (generation === this.#generation) this.#unsuccessful(ParleyError.from(error))
+      if (generation !== this.#generation) return
+      const refusal = ParleyError.from(error)
+      if (wasCut && refusal.code === 'not_found') this.close('removed')
+      else this.#unsuccessful(refusal)
     }
   }
 

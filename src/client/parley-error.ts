@@ -4,11 +4,15 @@
  */
 import type { ErrorCode } from '../errors.ts'
 import { problem } from '../protocol/http.ts'
+import type { LimitReached } from '../protocol/limit-reached.ts'
 import type { TurnError } from '../protocol/message.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
 
-/** Codes that this library knows; a newer server may send others. */
-export type ParleyErrorCode = ErrorCode | 'network' | 'bad_answer' | (string & {})
+/**
+ * Codes that this library knows; a newer server may send others. `signed_out`: the session has ended, and nothing can be
+ * asked before somebody signs in.
+ */
+export type ParleyErrorCode = ErrorCode | 'network' | 'bad_answer' | 'signed_out' | (string & {})
 
 interface ParleyErrorInit {
   readonly code: ParleyErrorCode
@@ -17,9 +21,13 @@ interface ParleyErrorInit {
   readonly status?: number | undefined
   readonly field?: string | undefined
   readonly retryAfterMs?: number | undefined
+  readonly limit?: LimitReached | undefined
   readonly requestId?: string | undefined
   readonly cause?: unknown
 }
+
+/** Why a message was not taken. */
+export type SendError = TurnError & { readonly limit?: LimitReached | undefined }
 
 export class ParleyError extends Error {
   override readonly name = 'ParleyError'
@@ -30,6 +38,8 @@ export class ParleyError extends Error {
   readonly retryable: boolean
   readonly field: string | undefined
   readonly retryAfterMs: number | undefined
+  /** Which limit was reached, where one was. */
+  readonly limit: LimitReached | undefined
   readonly requestId: string | undefined
 
   constructor(init: ParleyErrorInit) {
@@ -39,6 +49,7 @@ export class ParleyError extends Error {
     this.retryable = init.retryable
     this.field = init.field
     this.retryAfterMs = init.retryAfterMs
+    this.limit = init.limit
     this.requestId = init.requestId
   }
 
@@ -74,12 +85,13 @@ export class ParleyError extends Error {
   }
 
   /** The shape in which errors stand beside messages. */
-  toTurnError(): TurnError {
+  toTurnError(): SendError {
     return {
       code: this.code,
       detail: this.message,
       retryable: this.retryable,
       ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
+      ...(this.limit !== undefined && { limit: this.limit }),
     }
   }
 }

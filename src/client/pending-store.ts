@@ -3,6 +3,7 @@
  * memory. They are kept per tab (`sessionStorage`); should two tabs send the same one, it is still one message (rule I3).
  */
 import * as z from 'zod'
+import { limitReached } from '../protocol/limit-reached.ts'
 import { turnError } from '../protocol/message.ts'
 import type { PendingMessage } from './conversation-state.ts'
 import type { KeyValueStore } from './environment.ts'
@@ -13,7 +14,7 @@ const stored = z.array(
     content: z.string(),
     createdAt: z.string(),
     state: z.enum(['waiting', 'sending', 'failed']),
-    error: turnError.optional(),
+    error: turnError.extend({ limit: limitReached.optional() }).optional(),
   }),
 )
 

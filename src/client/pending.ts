@@ -3,8 +3,8 @@
  * was said about the moment. Pure, like `apply-frame.ts`.
  */
 import type { MessagePage } from '../protocol/http.ts'
-import type { TurnError } from '../protocol/message.ts'
 import { numberOf, type ConversationState as State, type PendingMessage } from './conversation-state.ts'
+import type { SendError } from './parley-error.ts'
 
 export function addPending(state: State, message: PendingMessage): State {
   const known = state.pending.some((sent) => sent.id === message.id)
@@ -16,7 +16,7 @@ export function markSending(state: State, id: string): State {
 }
 
 /** Only of what is still on its way: an acknowledgement that came first is worth more than a time-out. */
-export function markFailed(state: State, id: string, error: TurnError): State {
+export function markFailed(state: State, id: string, error: SendError): State {
   return update(state, id, (sent) => (sent.state === 'accepted' ? sent : { ...sent, state: 'failed', error }))
 }
 

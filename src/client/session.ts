@@ -1,61 +1,104 @@
 /**
- * Who we are: a guest's access token, kept in a store that all tabs share, fetched when there is none, renewed before it
- * expires. The store is the truth and is read each time, so that a tab never goes on with a token that another replaced.
- * Which request needs the token is the caller's business.
+ * The tokens of whoever sits here, in a store that all tabs share. The store is the truth and is read each time, so that
+ * a tab never goes on with a token that another replaced; what changes it runs in one tab at a time.
+ *
+ * A guest is made when there is nobody. An account is never replaced by a guest: when the server refuses to renew it, the
+ * session has ended, and stays so until the person decides. Signing in and out is `account.ts`.
  */
-import * as z from 'zod'
-import { guestAnswer, type GuestAnswer } from '../protocol/http.ts'
-import type { Environment, KeyValueStore } from './environment.ts'
+import { sessionAnswer } from '../protocol/accounts.ts'
+import { guestAnswer } from '../protocol/http.ts'
+import type { Cancel, Environment, KeyValueStore } from './environment.ts'
 import { ParleyError } from './parley-error.ts'
-
-const STORE_KEY = 'parley.session'
-
-/** A token is renewed in the last fifth of its life: early enough to survive some failed attempts. */
-const RENEW_IN_LAST_PART = 0.2
+import { postForSession } from './session-request.ts'
+import * as kept from './stored-session.ts'
+import type { EndReason, LiveSession, StoredSession } from './stored-session.ts'
 
 /** A token that dies within this time is not used any more, since the request has to arrive, too. */
 const EXPIRY_MARGIN_MS = 10_000
 
-/** How long to wait for a token before the attempt counts as failed. */
-const TOKEN_TIMEOUT_MS = 15_000
+export interface SessionUser {
+  readonly id: string
+  readonly name: string
+  readonly role: string
+  /** Of accounts. */
+  readonly email: string | null
+  readonly plan: string | null
+}
 
-const storedSession = z.object({
-  accessToken: z.string(),
-  /** Milliseconds since the epoch, by this machine's clock. */
-  expiresAt: z.number(),
-  renewAt: z.number(),
-  user: guestAnswer.shape.user,
-})
-type StoredSession = z.infer<typeof storedSession>
+export type SessionSnapshot =
+  /** Nobody yet: the first request makes a guest. */
+  | { readonly state: 'none'; readonly user: null }
+  | { readonly state: 'guest' | 'account'; readonly user: SessionUser }
+  /** Nothing can be asked until the person signs in, or chooses to be a guest. */
+  | {
+      readonly state: 'ended'
+      readonly user: null
+      readonly reason: EndReason
+      readonly email: string | null
+    }
 
 export class Session {
   readonly #env: Environment
   readonly #store: KeyValueStore
-  #inFlight: Promise<StoredSession> | null = null
+  readonly #listeners = new Set<() => void>()
+  #inFlight: Promise<LiveSession> | null = null
+  #shown: { text: string | null; snapshot: SessionSnapshot } = {
+    text: null,
+    snapshot: { state: 'none', user: null },
+  }
+  /** What the listeners know. */
+  #told: SessionSnapshot
 
   constructor(env: Environment, store: KeyValueStore) {
     this.#env = env
     this.#store = store
+    this.#told = this.snapshot
+    env.onStoreChange(() => this.#tell())
+  }
+
+  /** The same object for as long as nothing changed. */
+  get snapshot(): SessionSnapshot {
+    const text = this.#store.getItem(kept.STORE_KEY)
+    if (text !== this.#shown.text) {
+      const snapshot = describe(kept.readSession(text))
+      // A new token of the same person is no news to those who show who it is.
+      const isSame = JSON.stringify(snapshot) === JSON.stringify(this.#shown.snapshot)
+      this.#shown = { text, snapshot: isSame ? this.#shown.snapshot : snapshot }
+    }
+    return this.#shown.snapshot
+  }
+
+  /** Calls back when the person changed, here or in another tab. */
+  subscribe(listener: () => void): Cancel {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** The person that the stored token names, if there is one. */
-  get user(): GuestAnswer['user'] | null {
-    return this.#read()?.user ?? null
+  get user(): SessionUser | null {
+    return this.snapshot.user
   }
 
   /**
    * A token that can be used now; fetched or renewed when needed.
    *
-   * @throws ParleyError
+   * @throws ParleyError `signed_out` when the session has ended
    */
   async token(): Promise<string> {
     const session = this.#read()
-    if (session && !this.#shouldRenew(session)) return session.accessToken
+    if (session && !kept.isEnded(session) && !this.#shouldRenew(session)) return session.accessToken
     return (await this.#refreshOnce(null)).accessToken
   }
 
+  /** The same, but nobody is made: null when there is nobody. For what strangers may read, too. */
+  async tokenIfAny(): Promise<string | null> {
+    const session = this.#read()
+    if (!session || kept.isEnded(session)) return null
+    return await this.token()
+  }
+
   /**
-   * A token in place of one that the server refused. The person may be a new one after this.
+   * A token in place of one that the server refused. A guest may be a new one after this; an account never is.
    *
    * @throws ParleyError
    */
@@ -63,97 +106,109 @@ export class Session {
     return (await this.#refreshOnce(refused)).accessToken
   }
 
-  async #refreshOnce(refused: string | null): Promise<StoredSession> {
+  /**
+   * Changes who sits here, while no other tab renews or changes anything.
+   *
+   * @param change gets what is stored now; what it returns is stored, null leaves everything as it is
+   */
+  async change(
+    change: (now: StoredSession | null) => Promise<StoredSession | null>,
+  ): Promise<StoredSession | null> {
+    return await this.#env.exclusively('parley.session', async () => {
+      const next = await change(this.#read())
+      if (next) this.#write(next)
+      return next
+    })
+  }
+
+  async #refreshOnce(refused: string | null): Promise<LiveSession> {
     const refresh = () => this.#env.exclusively('parley.session', () => this.#refresh(refused))
     this.#inFlight ??= refresh().finally(() => (this.#inFlight = null))
     return await this.#inFlight
   }
 
-  async #refresh(refused: string | null): Promise<StoredSession> {
-    // Another tab may have done the work while this one waited for its turn.
+  async #refresh(refused: string | null): Promise<LiveSession> {
     const session = this.#read()
+    if (kept.isEnded(session)) throw signedOut(session.ended)
+    // Another tab may have done the work while this one waited for its turn.
     if (session && session.accessToken !== refused && !this.#shouldRenew(session)) return session
 
     const usable = session && session.accessToken !== refused && this.#isAlive(session) ? session : null
     try {
-      return await this.#fetch(usable)
+      return kept.isAccount(session) ? await this.#renewAccount(session) : await this.#guest(usable)
     } catch (error) {
-      if (usable && ParleyError.from(error).status === 401) return await this.#fetch(null)
-      if (usable) return usable
+      const isRefused = ParleyError.from(error).status === 401
+      if (usable && isRefused && !kept.isAccount(usable)) return await this.#guest(null)
+      if (usable && ParleyError.from(error).code !== 'signed_out') return usable
       throw error
     }
   }
 
-  /** With a valid token the same person gets a new one; without, a new guest is made. */
-  async #fetch(current: StoredSession | null): Promise<StoredSession> {
-    const url = `${this.#env.origin}/api/auth/guest`
-    const headers: HeadersInit = current ? { authorization: `Bearer ${current.accessToken}` } : {}
-    let response: Response
+  /** With a valid token the same guest gets a new one; without, a new guest is made. */
+  async #guest(current: LiveSession | null): Promise<LiveSession> {
+    const token = current?.accessToken ?? null
+    const answer = await postForSession(this.#env, { path: '/api/auth/guest', token }, guestAnswer)
+    return this.#write(kept.guestOf(answer, this.#env.now()))
+  }
+
+  async #renewAccount(session: kept.AccountSession): Promise<LiveSession> {
+    const { refreshToken } = session
     try {
-      response = await this.#env.fetch(url, {
-        method: 'POST',
-        headers,
-        signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
-      })
+      const call = { path: '/api/auth/refresh', token: null, body: { refreshToken } }
+      const answer = await postForSession(this.#env, call, sessionAnswer)
+      return this.#write(kept.sessionOf(answer, this.#env.now()))
     } catch (error) {
-      throw ParleyError.network(error)
+      const { status, code } = ParleyError.from(error)
+      if (status !== 401 && code !== 'suspended') throw error
+      // Where tabs cannot wait for each other, another one may have used this refresh token a moment ago.
+      const now = this.#read()
+      if (kept.isAccount(now) && now.refreshToken !== refreshToken) return now
+      const reason = code === 'suspended' ? 'suspended' : 'refused'
+      this.#write({ ended: reason, email: session.user.email })
+      throw signedOut(reason)
     }
-    if (!response.ok) throw await ParleyError.fromResponse(response)
-    const answer = guestAnswer.safeParse(await response.json().catch(() => null))
-    if (!answer.success) {
-      const detail = 'The server answered with something that is not a session.'
-      throw new ParleyError({ code: 'bad_answer', detail, retryable: true, status: response.status })
-    }
-    const { accessToken, expiresIn, user } = answer.data
-    const life = expiresIn * 1000
-    const session: StoredSession = {
-      accessToken,
-      expiresAt: this.#env.now() + life,
-      renewAt: this.#env.now() + life * (1 - RENEW_IN_LAST_PART),
-      user,
-    }
-    this.#store.setItem(STORE_KEY, JSON.stringify(session))
-    return session
   }
 
   #read(): StoredSession | null {
-    const text = this.#store.getItem(STORE_KEY)
-    if (text === null) return null
-    try {
-      return storedSession.parse(JSON.parse(text))
-    } catch {
-      // Written by another version, or by hand: as if there were none.
-      this.#store.removeItem(STORE_KEY)
-      return null
-    }
+    return kept.readSession(this.#store.getItem(kept.STORE_KEY))
   }
 
-  #isAlive(session: StoredSession): boolean {
+  #write<T extends StoredSession>(session: T): T {
+    kept.writeSession(this.#store, session)
+    this.#tell()
+    return session
+  }
+
+  #tell(): void {
+    if (this.snapshot === this.#told) return
+    this.#told = this.snapshot
+    for (const listener of this.#listeners) listener()
+  }
+
+  #isAlive(session: LiveSession): boolean {
     return this.#env.now() < session.expiresAt - EXPIRY_MARGIN_MS
   }
 
-  #shouldRenew(session: StoredSession): boolean {
+  #shouldRenew(session: LiveSession): boolean {
     return !this.#isAlive(session) || this.#env.now() >= session.renewAt
   }
 }
 
-/** A store for one page view, for where the browser denies Web Storage. */
-export function memoryStore(): KeyValueStore {
-  const values = new Map<string, string>()
-  return {
-    getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => void values.set(key, value),
-    removeItem: (key) => void values.delete(key),
+function describe(session: StoredSession | null): SessionSnapshot {
+  if (!session) return { state: 'none', user: null }
+  if (kept.isEnded(session)) {
+    return { state: 'ended', user: null, reason: session.ended, email: session.email }
   }
+  if (kept.isAccount(session)) return { state: 'account', user: session.user }
+  return { state: 'guest', user: { ...session.user, email: null, plan: null } }
 }
 
-/** `localStorage`, or a store in memory where it is denied (reading the property itself may throw). */
-export function browserStore(kind: 'localStorage' | 'sessionStorage' = 'localStorage'): KeyValueStore {
-  try {
-    const store = globalThis[kind]
-    store.getItem(STORE_KEY)
-    return store
-  } catch {
-    return memoryStore()
-  }
+const ENDINGS: Record<EndReason, string> = {
+  chosen: 'You have signed out.',
+  refused: 'Your session has ended. Sign in again to go on.',
+  suspended: 'This account is suspended.',
+  erased: 'Your data is being deleted.',
 }
+
+const signedOut = (reason: EndReason) =>
+  new ParleyError({ code: 'signed_out', detail: ENDINGS[reason], retryable: false, status: 401 })

@@ -7,31 +7,40 @@
 import type { JoinConversation } from '../protocol/client-frames.ts'
 import type { MessagePage } from '../protocol/http.ts'
 import type { Conversation } from '../protocol/message.ts'
+import type { Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import { FIRST_PAGE, messagePage, missedEvents, replay, rowsOf } from './catch-up.ts'
 import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, Rows, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
+import type { Membership } from './membership.ts'
 import { Room, type Reader } from './room.ts'
 import type { TurnRunner } from './turn-runner.ts'
 import { hasEnded } from './turn-state.ts'
 
 export class Audience {
   readonly #history: History
+  readonly #membership: Membership
   readonly #log: LogReader
   readonly #runner: () => TurnRunner
   readonly #room = new Room()
 
   /** @param runner asked for late, because the runner shows its frames here */
-  constructor(history: History, log: LogReader, runner: () => TurnRunner) {
+  constructor(history: History, membership: Membership, log: LogReader, runner: () => TurnRunner) {
     this.#history = history
+    this.#membership = membership
     this.#log = log
     this.#runner = runner
   }
 
-  describe(): Conversation {
-    return toConversation(this.#history.conversation, this.#history.activity)
+  /** @param userId of the member who is told, and hears what they are here */
+  describe(userId?: string): Conversation {
+    const role = userId === undefined ? null : this.#membership.roleOf(userId)
+    return {
+      ...toConversation(this.#history.conversation, this.#history.activity),
+      ...(role && { role }),
+    }
   }
 
   page(before: number | null, limit: number): MessagePage {
@@ -44,7 +53,7 @@ export class Audience {
 
   /** Shows events that were just written. @param rows those that are at hand already */
   showEvents(events: readonly EventRow[], rows: Partial<Rows> = {}): void {
-    const all = { ...rowsOf(this.#history, this.#log), ...rows }
+    const all = { ...this.#rows(), ...rows }
     for (const event of events) this.#room.broadcast(composeFrame(event, all))
   }
 
@@ -63,18 +72,19 @@ export class Audience {
     const isNew = !this.#room.has(reader)
     this.#room.add(reader)
     const { userId, name } = reader.principal
+    this.#membership.see(userId, name)
     this.#room.sendTo(reader, {
       type: 'conversation_joined',
       seq: this.#history.seq,
       reset: missed === null,
-      conversation: this.describe(),
+      conversation: this.describe(userId),
       ...(missed === null && messagePage(this.#log, live, null, FIRST_PAGE)),
       turns: this.#runner().openTurns(),
       viewers: this.#room.viewers(),
       you: { userId, name },
     })
     if (missed) {
-      const frames = replay(missed, frame.have, live, rowsOf(this.#history, this.#log))
+      const frames = replay(missed, frame.have, live, this.#rows())
       for (const each of frames) this.#room.sendTo(reader, each)
     }
     if (isNew) this.#showPresence(reader)
@@ -105,7 +115,7 @@ export class Audience {
     const live = current?.turn.number === turn.number ? current : null
     const held = have === undefined ? undefined : { messageId: messageIdOf(turn.number), offset: have }
     const events = this.#log.eventsOfTurn(turn, after)
-    for (const frame of replay(events, held, live, rowsOf(this.#history, this.#log))) {
+    for (const frame of replay(events, held, live, this.#rows())) {
       this.#room.sendTo(reader, frame)
     }
     if (hasEnded(turn.state)) return false
@@ -118,10 +128,19 @@ export class Audience {
     return true
   }
 
+  /** Ends what these people receive; the others see them go. */
+  cut(which: (principal: Principal) => boolean, frame: ServerFrame, code: number, reason: string): void {
+    if (this.#room.cut(which, frame, code, reason)) this.#showPresence()
+  }
+
   /** The last frame, and the end of every connection (rule C2). */
   dismiss(): void {
     this.#room.broadcast({ type: 'conversation_deleted', conversationId: this.#history.conversation.id })
     this.#room.closeAll(4410, 'conversation deleted')
+  }
+
+  #rows(): ReturnType<typeof rowsOf> {
+    return rowsOf(this.#history, this.#membership, this.#log)
   }
 
   #showPresence(except?: Reader): void {

@@ -7,11 +7,12 @@
 import type { Have } from '../protocol/client-frames.ts'
 import { MAX_REPLAY_EVENTS, PAGE_MESSAGES } from '../protocol/limits.ts'
 import type { Message } from '../protocol/message.ts'
-import type { FrameOf, ServerFrame } from '../protocol/server-frames.ts'
+import { isTurnEnded, type FrameOf, type ServerFrame } from '../protocol/server-frames.ts'
 import { composeFrame, messageIdOf, numberOf, toConversation, toLiveMessage, toMessage } from './events.ts'
 import type { EventRow, MessageRow, Rows, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
+import type { Membership } from './membership.ts'
 
 /** The answer that is being written, with all text that was shown. */
 export interface LiveAnswer {
@@ -22,6 +23,7 @@ export interface LiveAnswer {
 /** The rows that frames are composed from, read once each. */
 export function rowsOf(
   history: History,
+  membership: Membership,
   log: LogReader,
 ): Rows & { messageOrNull(number: number): MessageRow | null } {
   const messages = new Map<number, MessageRow | null>()
@@ -33,6 +35,7 @@ export function rowsOf(
   }
   return {
     conversation: () => toConversation(history.conversation, history.activity),
+    members: () => membership.list(),
     messageOrNull,
     message(number) {
       const row = messageOrNull(number)
@@ -72,7 +75,7 @@ export function replay(
   for (const event of events) {
     const frame = composeFrame(event, rows)
     if (frame.type === 'stream_start') held.set(numberOf(frame.messageId), frame.offset)
-    else if (frame.type !== 'message_created' && frame.type !== 'conversation_updated') {
+    else if (isTurnEnded(frame)) {
       complete(numberOf(frame.messageId), rows.message(numberOf(frame.messageId)).content)
     }
     frames.push(frame)

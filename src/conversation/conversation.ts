@@ -9,64 +9,102 @@ import type { MessagePage, StopAnswer } from '../protocol/http.ts'
 import type { Conversation as ConversationShape, Message } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
+import { notFound } from './access.ts'
 import { Audience } from './audience.ts'
 import { resolveChoices, type ChatInput, type ResolvedChoices } from './chat-input.ts'
 import { ChunkStore } from './chunk-store.ts'
 import type { Database } from './database.ts'
-import type { ConversationDeps, DirectoryEntry } from './deps.ts'
+import type { ConversationDeps, DirectoryEntry, TurnUsage } from './deps.ts'
+import { openDoors, type Doors } from './doors.ts'
 import { messageIdOf, numberOf, toMessage, turnIdOf } from './events.ts'
-import type { TurnRow } from './events.ts'
+import type { EventRow, TurnRow } from './events.ts'
+import { FrameLimits } from './frame-limits.ts'
 import { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
-import { Outbox } from './outbox.ts'
+import { Membership } from './membership.ts'
 import type { Reader } from './room.ts'
 import { Statements } from './statements.ts'
 import { hasEnded } from './turn-state.ts'
+import { TurnQuota } from './turn-quota.ts'
 import { TurnRunner } from './turn-runner.ts'
+import { TurnWaiters } from './turn-waiters.ts'
+import { Upkeep } from './upkeep.ts'
 
-/** How long the directory may lag behind a turn's end; the watchdog's alarm is there if the process dies before. */
-const SETTLE_DELAY_MS = 200
+/** What D1 and the quotas are told together. */
+interface Told extends DirectoryEntry {
+  readonly usage: readonly TurnUsage[]
+}
 
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export class Conversation {
   readonly audience: Audience
+  readonly doors: Doors
   readonly #deps: ConversationDeps
   readonly #history: History
+  readonly #membership: Membership
   readonly #log: LogReader
   readonly #runner: TurnRunner
-  readonly #outbox: Outbox<DirectoryEntry>
-  #cancelSettle: (() => void) | null = null
-  /** When the alarm that this process set is due; 0 when none is, or none is known. */
-  #alarmAt = 0
-  /** Who waits for the end of which turn. */
-  readonly #waiters = new Map<number, (() => void)[]>()
+  readonly #upkeep: Upkeep<Told>
+  readonly #turnQuota: TurnQuota
+  readonly #chunks: ChunkStore
+  /** How fast each connection may send. */
+  readonly frames: FrameLimits
+  readonly #waiters = new TurnWaiters()
 
-  private constructor(db: Database, statements: Statements, history: History, deps: ConversationDeps) {
+  private constructor(
+    db: Database,
+    statements: Statements,
+    history: History,
+    deps: ConversationDeps,
+    alarm: number | null,
+  ) {
     this.#deps = deps
     this.#history = history
+    this.#membership = new Membership(db, history)
     this.#log = new LogReader(db, statements)
-    this.audience = new Audience(history, this.#log, () => this.#runner)
+    this.audience = new Audience(history, this.#membership, this.#log, () => this.#runner)
+    this.#turnQuota = new TurnQuota(deps, history, this.#log)
+    this.frames = new FrameLimits(deps.settings.frameRates, () => deps.now())
+    this.#chunks = new ChunkStore(statements)
     this.#runner = new TurnRunner({
       history,
       log: this.#log,
-      chunks: new ChunkStore(statements),
+      chunks: this.#chunks,
       model: deps.model,
       settings: deps.settings,
       now: () => deps.now(),
       after: (ms, run) => deps.after(ms, run),
       show: (frame) => this.audience.show(frame),
-      watch: () => this.#watch(),
+      watch: () => this.#upkeep.watch(),
       ended: (turn) => this.#turnEnded(turn),
       failed: (turn, error) =>
         this.#warn('turn_failed', { turnId: turnIdOf(turn.number), model: turn.model, ...error }),
       report: (event, error, turn) => this.#report(event, error, { turnId: turnIdOf(turn.number) }),
     })
-    this.#outbox = new Outbox({
+    this.#upkeep = new Upkeep({
+      alarm,
+      watchdogMs: deps.settings.watchdogMs,
+      now: () => deps.now(),
+      after: (ms, run) => deps.after(ms, run),
+      wakeAt: (time) => deps.wakeAt(time),
+      isRunning: () => this.#runner.running !== null,
       pending: () => this.#untold(),
-      deliver: (entry) => deps.directory.put(entry),
+      deliver: async ({ usage, ...entry }) =>
+        void (await Promise.all([deps.directory.put(entry), deps.quota.settle(usage)])),
       settle: (upTo) => history.settle(upTo),
-      report: (error) => this.#report('outbox_failed', error),
+      report: (event, error) => this.#report(event, error),
+    })
+    this.doors = openDoors({
+      db,
+      history,
+      deps,
+      membership: this.#membership,
+      log: this.#log,
+      audience: this.audience,
+      announce: (event) => this.#announce(event),
+      checkProofsBy: (time) => this.#upkeep.checkProofsBy(time),
+      report: (event, error) => this.#report(event, error),
     })
   }
 
@@ -76,45 +114,58 @@ export class Conversation {
     return choices instanceof AppError ? choices : null
   }
 
-  static load(db: Database, deps: ConversationDeps): Conversation | null {
+  /** @param alarm when the object's alarm is due, if one is set */
+  static load(db: Database, deps: ConversationDeps, alarm: number | null): Conversation | null {
     const statements = new Statements(db.$client)
     const history = History.load(db, statements, () => deps.now())
-    return history && new Conversation(db, statements, history, deps)
+    return history && new Conversation(db, statements, history, deps, alarm)
   }
 
   static create(
     db: Database,
     deps: ConversationDeps,
-    input: { id: string; ownerId: string; title: string },
+    input: { id: string; ownerId: string; ownerName: string; title: string },
   ): Conversation {
     const statements = new Statements(db.$client)
-    return new Conversation(
-      db,
-      statements,
-      History.create(db, statements, () => deps.now(), input),
-      deps,
-    )
+    const history = History.create(db, statements, () => deps.now(), input)
+    return new Conversation(db, statements, history, deps, null)
   }
 
   get deleted(): boolean {
     return this.#history.conversation.deletedAt !== null
   }
 
-  /** @throws AppError `not_found`, the same for a stranger as for nothing (rule E3) */
-  authorize(principal: Principal): void {
-    if (this.deleted || principal.userId !== this.#history.conversation.ownerId) throw notFound()
-  }
-
-  describe(): ConversationShape {
-    return this.audience.describe()
+  /** @param userId of the member who is told */
+  describe(userId?: string): ConversationShape {
+    return this.audience.describe(userId)
   }
 
   page(before: string | undefined, limit: number): MessagePage {
     return this.audience.page(before === undefined ? null : numberOf(before), limit)
   }
 
-  /** Accepts a message, or finds the turn that it started before. Durable before anyone hears of it. */
-  chat(author: Principal, input: ChatInput, sender?: Reader): Accepted {
+  /**
+   * Accepts a message, or finds the turn that it started before. Durable before anyone hears of it. Waits for nothing
+   * when the author's turns are not counted, or this one is reserved already.
+   */
+  chat(author: Principal, input: ChatInput, sender?: Reader): Accepted | Promise<Accepted> {
+    return this.#turnQuota.admit(author, input, {
+      repeated: () => this.#repeated(author, input, sender),
+      check: () => {
+        const choices = this.#choicesOf(input, this.#runner.idle)
+        if (choices instanceof AppError) throw choices
+        return choices
+      },
+      tell: () => this.settle(),
+      accept: () => {
+        // Reserving took its time: what was allowed then may not be any more.
+        this.doors.access.authorize(author, 'conversation:write')
+        return this.#accept(author, input, sender)
+      },
+    })
+  }
+
+  #accept(author: Principal, input: ChatInput, sender: Reader | undefined): Accepted {
     const startNow = this.#runner.idle
     const choices = this.#choicesOf(input, startNow)
     const { id: clientId, content, requestId } = input
@@ -151,11 +202,7 @@ export class Conversation {
   /** The message that a turn writes, once it has ended. */
   async answer(turnId: string): Promise<Message> {
     const number = numberOf(turnId)
-    if (this.#history.openTurn(number)) {
-      await new Promise<void>((resolve) => {
-        this.#waiters.set(number, [...(this.#waiters.get(number) ?? []), resolve])
-      })
-    }
+    if (this.#history.openTurn(number)) await this.#waiters.wait(number)
     const row = this.deleted ? undefined : this.#log.message(number)
     if (!row) throw notFound()
     return toMessage(row)
@@ -173,23 +220,22 @@ export class Conversation {
     return turn
   }
 
-  async rename(title: string): Promise<ConversationShape> {
-    const event = this.#history.rename(title)
-    this.#wakeWithin(this.#deps.settings.watchdogMs)
-    this.audience.showEvents([event])
-    await this.settle()
-    return this.describe()
+  async rename(title: string): Promise<void> {
+    await this.#announce(this.#history.rename(title))
+  }
+
+  /** What is remembered of messages is read again. */
+  reread(): void {
+    this.#log.forget()
   }
 
   /** @returns false when D1 does not know it yet: the list then shows it until the alarm has told it */
   async remove(): Promise<boolean> {
     this.#history.markDeleted()
-    this.#wakeWithin(this.#deps.settings.watchdogMs)
-    this.#cancelSettle?.()
+    this.#upkeep.watch()
     this.#runner.abandon()
     this.audience.dismiss()
-    for (const resolve of [...this.#waiters.values()].flat()) resolve()
-    this.#waiters.clear()
+    this.#waiters.release()
     return await this.#finishRemoval()
   }
 
@@ -197,48 +243,48 @@ export class Conversation {
   recover(): void {
     if (this.deleted) return
     this.#runner.recover()
-    if (this.#runner.idle) this.#settleSoon()
+    if (this.#runner.idle) this.#upkeep.settleSoon()
   }
 
-  /** The watchdog: a turn that runs is left alone, a lost one is taken up, and D1 is told what it missed. */
+  /**
+   * The watchdog: a turn that runs is left alone, a lost one is taken up, and D1 is told what it missed. And whoever has
+   * to prove again who they are is asked.
+   */
   async alarm(): Promise<void> {
-    this.#alarmAt = 0
-    if (this.deleted) return void (await this.#finishRemoval())
-    this.#runner.recover()
-    if (this.#runner.running) this.#wakeWithin(this.#deps.settings.watchdogMs)
-    else await this.settle()
+    await this.#upkeep.alarm(async () => {
+      if (this.deleted) return void (await this.#finishRemoval())
+      this.doors.connections.check()
+      this.#runner.recover()
+      if (this.#runner.running) this.#upkeep.watch()
+      else await this.settle()
+    })
   }
 
   /** Tells D1 what it does not know yet; when that fails, an alarm tries again. */
   async settle(): Promise<void> {
-    await this.#outbox.drain()
-    const { retryInMs } = this.#outbox
-    if (retryInMs === null) return
-    // There is one alarm: a turn that runs must not lose its watchdog to a retry that is far away.
-    const { watchdogMs } = this.#deps.settings
-    this.#wakeWithin(this.#runner.running ? Math.min(retryInMs, watchdogMs) : retryInMs)
+    await this.#upkeep.settle()
   }
 
-  /** Not at once: a message that follows on the heels of an answer must not wait for D1, and is told with it. */
-  #settleSoon(): void {
-    this.#cancelSettle ??= this.#deps.after(SETTLE_DELAY_MS, () => {
-      this.#cancelSettle = null
-      this.settle().catch((error: unknown) => this.#report('outbox_failed', error))
-    })
+  /** Shows what was written, then tells D1; should the process die in between, an alarm does. */
+  async #announce(event: EventRow): Promise<void> {
+    this.#upkeep.watch()
+    this.audience.showEvents([event])
+    await this.settle()
   }
 
   #turnEnded(turn: TurnRow): void {
-    for (const resolve of this.#waiters.get(turn.number) ?? []) resolve()
-    this.#waiters.delete(turn.number)
-    this.#settleSoon()
+    this.#waiters.ended(turn.number)
+    this.#upkeep.settleSoon()
   }
 
   /** Tells D1, then erases; the alarm that `remove` set, or this sets, tries again until both are done. */
   async #finishRemoval(): Promise<boolean> {
-    this.#wakeWithin(this.#deps.settings.watchdogMs)
+    this.#upkeep.watch()
     // An entry under way must not arrive after the removal.
-    await this.#outbox.drain()
+    await this.#upkeep.finish()
     try {
+      const used = this.#turnQuota.atRemoval(this.#deps.now(), (turn) => this.#chunks.read(turn).text)
+      await this.#deps.quota.settle(used)
       await this.#deps.directory.remove(this.#history.conversation.id)
     } catch (error) {
       this.#report('removal_failed', error)
@@ -248,10 +294,12 @@ export class Conversation {
     return true
   }
 
-  #untold(): { entry: DirectoryEntry; upTo: number } | null {
+  #untold(): { entry: Told; upTo: number } | null {
     const { seq, delivered } = this.#history
     if (this.deleted || delivered >= seq) return null
-    return { entry: { seq, conversation: this.describe() }, upTo: seq }
+    const { usage, upTo } = this.#turnQuota.endedAfter(delivered)
+    const members = this.#membership.untold(delivered)
+    return { entry: { seq, conversation: this.describe(), ...(members && { members }), usage }, upTo }
   }
 
   /** What the caller chose, or why a new message cannot be taken. */
@@ -288,18 +336,6 @@ export class Conversation {
     return this.#history.openTurn(number) ?? this.#log.turn(number)
   }
 
-  #wakeWithin(ms: number): void {
-    this.#alarmAt = this.#deps.now() + ms
-    this.#deps.wakeAt(this.#alarmAt)
-  }
-
-  /** An alarm that comes sooner looks after a new turn just as well, and spares the row of another. */
-  #watch(): void {
-    const now = this.#deps.now()
-    const isWatched = this.#alarmAt > now && this.#alarmAt <= now + this.#deps.settings.watchdogMs
-    if (!isWatched) this.#wakeWithin(this.#deps.settings.watchdogMs)
-  }
-
   #warn(event: string, details: Record<string, unknown>): void {
     this.#deps.warn(event, { conversationId: this.#history.conversation.id, ...details })
   }
@@ -311,8 +347,4 @@ export class Conversation {
 
 function offered({ model, settings }: ConversationDeps): { model: string; models: readonly string[] } {
   return { model: model.defaultModel, models: settings.models }
-}
-
-export function notFound(): AppError {
-  return new AppError('not_found', 'There is no such conversation.')
 }

@@ -3,6 +3,7 @@
  * rows that it points to, in one place, so that a live frame and a replayed one are the same.
  */
 import type { Conversation, Message } from '../protocol/message.ts'
+import type { Member } from '../protocol/members.ts'
 import type { DurableFrame } from '../protocol/server-frames.ts'
 import type * as schema from './schema.ts'
 
@@ -14,6 +15,7 @@ export type EventRow = typeof schema.events.$inferSelect
 /** What a {@link composeFrame} may need to read; each is called at most once. */
 export interface Rows {
   conversation(): Conversation
+  members(): Member[]
   message(number: number): MessageRow
   turn(number: number): TurnRow
 }
@@ -79,6 +81,7 @@ export function toLiveMessage(turn: TurnRow, text: string): Message {
 export function composeFrame(event: EventRow, rows: Rows): DurableFrame {
   const { seq, type, subject } = event
   if (type === 'conversation_updated') return { type, seq, conversation: rows.conversation() }
+  if (type === 'members_updated') return { type, seq, members: rows.members() }
   if (subject === null) throw new Error(`event ${seq} (${type}) has no subject`)
   if (type === 'message_created') return { type, seq, message: toMessage(rows.message(subject)) }
 

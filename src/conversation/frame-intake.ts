@@ -6,6 +6,8 @@ import { AppError, ERRORS } from '../errors.ts'
 import { clientFrames, type ClientFrame } from '../protocol/client-frames.ts'
 import { fieldError } from '../protocol/field-error.ts'
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts'
+import type { MemberAction } from '../protocol/permissions.ts'
+import type { Principal } from '../protocol/principal.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
 import type { Conversation } from './conversation.ts'
 import type { Reader } from './room.ts'
@@ -14,7 +16,24 @@ import type { Reader } from './room.ts'
 export interface LastingReader extends Reader {
   /** Keeps across sleeps whether it reads along, and how. */
   remember(joined: boolean, compact: boolean): void
+  /** Whether it read along before the last sleep, or does now. */
+  readonly joined: boolean
+  /** Whether it was asked for a fresh proof of who it is, and has not given one. */
+  readonly asked: boolean
+  markAsked(): void
+  /** Puts a fresh proof in the place of the old one. */
+  renew(principal: Principal): void
 }
+
+/** What each frame asks of its sender. */
+const ACTIONS = {
+  join_conversation: 'conversation:read',
+  leave_conversation: 'conversation:read',
+  authenticate: 'conversation:read',
+  typing: 'conversation:write',
+  stop_stream: 'conversation:write',
+  stream_chat: 'conversation:write',
+} as const satisfies Record<ClientFrame['type'], MemberAction>
 
 /** @param report told of unexpected errors; its result is the id under which the log has it */
 export function receive(
@@ -23,16 +42,25 @@ export function receive(
   data: string | ArrayBuffer,
   requestId: string,
   report: (error: unknown) => void,
-): void {
+): void | Promise<void> {
   let id: string | undefined
-  try {
-    const frame = parseFrame(data, (found) => {
-      id = found
-    })
-    dispatch(conversation, reader, frame, requestId)
-  } catch (error) {
+  const refuse = (error: unknown): void => {
     if (!(error instanceof AppError)) report(error)
     conversation.audience.sendTo(reader, errorFrame(error, requestId, id))
+  }
+  try {
+    let frame: ClientFrame | null = null
+    try {
+      frame = parseFrame(data, (found) => {
+        id = found
+      })
+    } finally {
+      // Before what is wrong with it is said: a flood of bad frames is a flood.
+      conversation.frames.count(reader, frame?.type ?? null)
+    }
+    return dispatch(conversation, reader, frame, requestId)?.catch(refuse)
+  } catch (error) {
+    refuse(error)
   }
 }
 
@@ -41,22 +69,33 @@ function dispatch(
   reader: LastingReader,
   frame: ClientFrame,
   requestId: string,
-): void {
+): Promise<void> | undefined {
+  // By the rows as they are, whatever was true when the socket was opened.
+  conversation.doors.access.authorize(reader.principal, ACTIONS[frame.type])
+  if (frame.type === 'authenticate')
+    return conversation.doors.connections.authenticate(reader, frame.token, requestId)
   if (frame.type === 'join_conversation') {
     reader.remember(true, frame.compact ?? false)
-    return conversation.audience.join(reader, frame)
+    conversation.audience.join(reader, frame)
+    return undefined
   }
   if (!conversation.audience.has(reader)) throw new AppError('not_joined', 'Send "join_conversation" first.')
   switch (frame.type) {
     case 'leave_conversation':
       reader.remember(false, reader.compact)
-      return conversation.audience.leave(reader)
+      conversation.audience.leave(reader)
+      return undefined
     case 'typing':
-      return conversation.audience.typing(reader, frame.active ?? true)
+      conversation.audience.typing(reader, frame.active ?? true)
+      return undefined
     case 'stop_stream':
-      return void conversation.stop(frame.turnId)
-    case 'stream_chat':
-      return void conversation.chat(reader.principal, { ...frame, requestId }, reader)
+      conversation.stop(frame.turnId)
+      return undefined
+    case 'stream_chat': {
+      const accepted = conversation.chat(reader.principal, { ...frame, requestId }, reader)
+      // Not awaited where nothing has to be waited for: the frames of a turn keep their place.
+      return accepted instanceof Promise ? accepted.then(() => undefined) : undefined
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts'
 import type { Priority } from '../protocol/ids.ts'
 import type { FinishReason, TurnError, Usage } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
+import { titleFrom } from './conversation-title.ts'
 import type { Database } from './database.ts'
 import type { EventType } from '../protocol/server-frames.ts'
 import type { ConversationRow, EventRow, MessageRow, TurnRow } from './events.ts'
@@ -50,9 +51,6 @@ const ENDED_EVENT: Record<EndedState, EventType> = {
   failed: 'stream_failed',
   interrupted: 'stream_interrupted',
 }
-
-/** What fits into a list beside its neighbours. */
-const TITLE_CHARS = 60
 
 /** Where the conversation's marks lie; a single row. */
 const MARKS = 1
@@ -122,13 +120,14 @@ export class History {
     db: Database,
     statements: Statements,
     now: () => number,
-    input: { id: string; ownerId: string; title: string },
+    { ownerName, ...input }: { id: string; ownerId: string; ownerName: string; title: string },
   ): History {
     const createdAt = now()
     const row: ConversationRow = { ...input, createdAt, deletedAt: null }
     statements.transaction(() => {
       db.insert(schema.conversation).values(row).run()
-      db.insert(schema.members).values({ userId: input.ownerId, role: 'owner', joinedAt: createdAt }).run()
+      const owner = { userId: input.ownerId, name: ownerName, role: 'owner' as const, joinedAt: createdAt }
+      db.insert(schema.members).values(owner).run()
       db.insert(schema.marks).values({ id: MARKS, delivered: -1, settledTurn: 0 }).run()
     })
     return new History(db, statements, now, row)
@@ -270,12 +269,20 @@ export class History {
   }
 
   rename(title: string): EventRow {
-    const event = this.#event('conversation_updated', null, null)
-    this.#statements.transaction(() => {
+    const event = this.record('conversation_updated', () => {
       this.#db.update(schema.conversation).set({ title }).run()
-      this.#statements.insertEvent(event)
     })
     this.#conversation = { ...this.#conversation, title }
+    return event
+  }
+
+  /** Writes what is no part of a turn, with its event, in one transaction. */
+  record(type: EventType, write: () => void): EventRow {
+    const event = this.#event(type, null, null)
+    this.#statements.transaction(() => {
+      write()
+      this.#statements.insertEvent(event)
+    })
     this.#told([event])
     return event
   }
@@ -327,14 +334,6 @@ export class History {
     this.#seq = last.seq
     this.#lastActivityAt = last.at
   }
-}
-
-/** The first words of what was asked, cut at a word, until someone gives a better title. */
-function titleFrom(content: string): string {
-  const line = content.replace(/\s+/g, ' ').trim()
-  if (line.length <= TITLE_CHARS) return line
-  const cut = line.slice(0, TITLE_CHARS).replace(/\s+\S*$/, '')
-  return `${cut.toWellFormed().replace(/\uFFFD$/, '')}…`
 }
 
 function clientKeyOf(userId: string, clientId: string): string {

@@ -4,7 +4,7 @@
  * Only finished messages have rows; the caller adds the one that is being written. Pages go by key, never by offset,
  * and every read is bounded, so a conversation with thousands of messages costs what a short one costs.
  */
-import { and, asc, desc, gt, gte, inArray, lte } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, inArray, lte } from 'drizzle-orm'
 import { PAGE_CHARS } from '../protocol/limits.ts'
 import type { ModelMessage } from '../models/model.ts'
 import type { Database } from './database.ts'
@@ -32,9 +32,14 @@ export class LogReader {
     this.#statements = statements
   }
 
-  /** Told of each message that is written; messages never change. */
+  /** Told of each message that is written; messages never change, but for an erasure. */
   remember({ number, parent, role, content, tokens }: MessageRow): void {
     this.#recent.set(number, { number, parent, role, content, tokens })
+  }
+
+  /** Rows were changed past this: nothing that is remembered counts any more. */
+  forget(): void {
+    this.#recent.clear()
   }
 
   /**
@@ -85,6 +90,32 @@ export class LogReader {
       .filter((event) => event.seq > after)
   }
 
+  /** Number of the newest answer that is finished; null before there is one. */
+  newestAnswer(): number | null {
+    const { number, role } = schema.messages
+    const row = this.#db
+      .select({ number })
+      .from(schema.messages)
+      .where(eq(role, 'assistant'))
+      .orderBy(desc(number))
+      .limit(1)
+      .get()
+    return row?.number ?? null
+  }
+
+  /** The way from the root to a message, oldest first: the newest `most` of it. */
+  branch(tip: number, most: number): { messages: MessageRow[]; isWhole: boolean } {
+    const path: MessageRow[] = []
+    let next: number | null = tip
+    for (const row of this.#statements.messagesBefore(tip + 1)) {
+      if (row.number !== next) continue
+      path.push(row)
+      next = row.parent
+      if (next === null || path.length === most) break
+    }
+    return { messages: path.toReversed(), isWhole: next === null }
+  }
+
   message(number: number): MessageRow | undefined {
     return this.#statements.message(number)
   }
@@ -117,6 +148,20 @@ export class LogReader {
       .map((row): ModelMessage => ({ role: row.role, content: row.content }))
     while (messages.length > 1 && messages[0]?.role === 'assistant') messages.shift()
     return messages
+  }
+
+  /** Estimated tokens of a message and what leads to it, as {@link context} counts them; at most `budget`. */
+  tokensOfPath(number: number, budget: number): number {
+    let spent = 0
+    for (
+      let row = this.#contextRow(number);
+      row;
+      row = row.parent === null ? null : this.#contextRow(row.parent)
+    ) {
+      spent += row.tokens + TOKENS_PER_MESSAGE
+      if (spent > budget) return budget
+    }
+    return spent
   }
 
   /** One message; when it must be read, those before it, which the way back usually needs, come along. */

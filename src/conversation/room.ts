@@ -67,14 +67,19 @@ export class Room {
     return [...viewers.values()]
   }
 
-  closeAll(code: number, reason: string): void {
-    for (const reader of this.#readers) {
-      try {
-        reader.close(code, reason)
-      } catch {
-        // It is closed already.
-      }
+  /** Says one last thing to these, and ends them. @returns whether somebody who was present is gone */
+  cut(which: (principal: Principal) => boolean, frame: ServerFrame, code: number, reason: string): boolean {
+    const gone = [...this.#readers].filter(({ principal }) => which(principal))
+    for (const reader of gone) {
+      this.sendTo(reader, frame)
+      this.#readers.delete(reader)
+      closeQuietly(reader, code, reason)
     }
+    return gone.some(({ present }) => present)
+  }
+
+  closeAll(code: number, reason: string): void {
+    for (const reader of this.#readers) closeQuietly(reader, code, reason)
     this.#readers.clear()
   }
 
@@ -85,6 +90,14 @@ export class Room {
       // It is gone; its close event, or its next attempt to resume, does the rest.
       this.#readers.delete(reader)
     }
+  }
+}
+
+function closeQuietly(reader: Reader, code: number, reason: string): void {
+  try {
+    reader.close(code, reason)
+  } catch {
+    // It is closed already.
   }
 }
 

@@ -7,7 +7,9 @@
  */
 import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Priority } from '../protocol/ids.ts'
+import type { GivenRole } from '../protocol/members.ts'
 import type { FinishReason, MessageStatus, Role, TurnError, Usage } from '../protocol/message.ts'
+import type { MemberRole } from '../protocol/permissions.ts'
 import type { EventType } from '../protocol/server-frames.ts'
 import type { TurnState } from './turn-state.ts'
 
@@ -35,8 +37,34 @@ export const marks = sqliteTable('marks', {
 
 export const members = sqliteTable('members', {
   userId: text().primaryKey(),
-  role: text().$type<'owner' | 'editor' | 'viewer'>().notNull(),
+  role: text().$type<MemberRole>().notNull(),
   joinedAt: integer().notNull(),
+  /** Null until that person was here. */
+  name: text(),
+})
+
+/** Links that make whoever holds one a member. Of a token only its hash is here. A revoked one has no row. */
+export const invites = sqliteTable('invites', {
+  id: text().primaryKey(),
+  hash: text().notNull(),
+  role: text().$type<GivenRole>().notNull(),
+  createdAt: integer().notNull(),
+  expiresAt: integer().notNull(),
+  maxUses: integer(),
+  uses: integer().notNull(),
+})
+
+/** Links that show one branch to whoever holds one; the same holds for their tokens. */
+export const shares = sqliteTable('shares', {
+  id: text().primaryKey(),
+  hash: text().notNull(),
+  /** Number of the message where a snapshot ends; null: the newest answer, whichever that is. */
+  tip: integer(),
+  /** A snapshot's title, as it was. */
+  title: text(),
+  requireSignIn: integer({ mode: 'boolean' }).notNull(),
+  createdAt: integer().notNull(),
+  expiresAt: integer(),
 })
 
 /** A finished message. The text of one that is being written lies in `chunks`, and it has a row when its turn has ended. */

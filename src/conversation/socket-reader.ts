@@ -5,12 +5,17 @@
 import * as z from 'zod'
 import { principal, type Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
-import type { Reader } from './room.ts'
+import type { LastingReader } from './frame-intake.ts'
 
-const attachment = z.object({ principal, joined: z.boolean(), compact: z.boolean() })
+const attachment = z.object({
+  principal,
+  joined: z.boolean(),
+  compact: z.boolean(),
+  asked: z.boolean().default(false),
+})
 type Attachment = z.infer<typeof attachment>
 
-export class SocketReader implements Reader {
+export class SocketReader implements LastingReader {
   readonly present = true
   readonly #socket: WebSocket
   #attachment: Attachment
@@ -21,7 +26,7 @@ export class SocketReader implements Reader {
   }
 
   static accept(socket: WebSocket, principal: Principal): SocketReader {
-    const reader = new SocketReader(socket, { principal, joined: false, compact: false })
+    const reader = new SocketReader(socket, { principal, joined: false, compact: false, asked: false })
     reader.#save()
     return reader
   }
@@ -42,6 +47,20 @@ export class SocketReader implements Reader {
 
   get joined(): boolean {
     return this.#attachment.joined
+  }
+
+  get asked(): boolean {
+    return this.#attachment.asked
+  }
+
+  markAsked(): void {
+    this.#attachment = { ...this.#attachment, asked: true }
+    this.#save()
+  }
+
+  renew(principal: Principal): void {
+    this.#attachment = { ...this.#attachment, principal, asked: false }
+    this.#save()
   }
 
   /** Keeps across sleeps whether it reads along, and how. */

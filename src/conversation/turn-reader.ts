@@ -58,7 +58,7 @@ export class TurnReader implements Reader {
     if (!this.#concerns(frame)) return
     this.#isSilent = false
     this.#controller.enqueue(this.#encoder.encode(`${text}\n`))
-    if (isTurnEnded(frame) || frame.type === 'conversation_deleted') this.end()
+    if (isTurnEnded(frame) || frame.type === 'conversation_deleted' || frame.type === 'error') this.end()
     else if ((this.#controller.desiredSize ?? 0) < -MAX_BACKLOG_BYTES) this.close()
   }
 

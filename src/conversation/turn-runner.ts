@@ -231,6 +231,9 @@ export class TurnRunner {
     const { history } = this.#deps
     const frame = composeFrame(event, {
       conversation: () => toConversation(history.conversation, history.activity),
+      members() {
+        throw new Error(`event ${event.seq} (${event.type}) is not of a turn`)
+      },
       turn: () => turn,
       message() {
         if (!message) throw new Error(`event ${event.seq} (${event.type}) needs its message`)

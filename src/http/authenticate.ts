@@ -1,28 +1,34 @@
 /**
- * Who is asking: verifies the bearer token and puts the principal into the context. Nothing else of a request says who
- * its sender is.
+ * Who is asking: verifies what `Authorization: Bearer …` brings (a token of ours, one of the external provider, a service
+ * key) and puts the principal into the context. Nothing else of a request says who its sender is; no cookie is ever read,
+ * so a foreign page cannot ask in somebody's name.
  */
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
+import { MAX_TOKEN_CHARS } from '../protocol/limits.ts'
 import type { Principal } from '../protocol/principal.ts'
 
+/** A JWT or a service key. */
+const BEARER = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*|pk_[\w-]+)$/i
+
 export function bearerToken(header: string | undefined): string | null {
-  return /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i.exec(header ?? '')?.[1] ?? null
+  const token = BEARER.exec(header ?? '')?.[1] ?? null
+  return token === null || token.length > MAX_TOKEN_CHARS ? null : token
 }
 
 /**
  * Every file of routes asks for it by itself, so that none depends on another to be guarded; a request that passes
  * several is verified once.
  *
- * @throws AppError `unauthorized` without a valid access token
+ * @throws AppError `unauthorized` without a valid access token or service key
  */
 export function authenticate(): MiddlewareHandler<AppEnv> {
   return async function authenticate(c, next) {
     if (c.get('principal') as Principal | undefined) return await next()
     const token = bearerToken(c.req.header('authorization'))
     if (!token) throw new AppError('unauthorized', 'Send an access token: "Authorization: Bearer …".')
-    c.set('principal', await c.var.services.tokens.verifyAccess(token))
+    c.set('principal', await c.var.services.identity.verify(token))
     await next()
   }
 }

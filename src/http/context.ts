@@ -6,7 +6,9 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../env.ts'
+import type { Principal } from '../protocol/principal.ts'
 import { createServices } from '../services.ts'
+import { callerOf } from './caller.ts'
 
 export function context(): MiddlewareHandler<AppEnv> {
   return async function context(c, next) {
@@ -14,6 +16,13 @@ export function context(): MiddlewareHandler<AppEnv> {
     c.set('services', services)
     const logger = services.logger.with({ requestId: c.var.requestId })
     c.set('logger', logger)
+    c.set('audit', (action, resource, details, actor) => {
+      // Public routes may have verified nobody.
+      const known = c.var.principal as Principal | undefined
+      const by = actor === undefined ? (known ?? null) : actor
+      const { requestId } = c.var
+      return services.audit.record({ action, actor: by, resource, details, requestId, ...callerOf(c) })
+    })
     const started = Date.now()
     await next()
     logger.info('request', {

@@ -7,8 +7,9 @@
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
-import { can, type Action } from '../protocol/permissions.ts'
+import { can, MEMBER_ROLES, type Action } from '../protocol/permissions.ts'
 import { authenticate } from './authenticate.ts'
+import { admit, routeClassOf } from './limit.ts'
 
 const declared = new WeakMap<object, Action | 'public'>()
 
@@ -30,8 +31,9 @@ function allow(action: Action): MiddlewareHandler<AppEnv> {
   const verify = authenticate()
   return (c, next) =>
     verify(c, async () => {
-      // As if an owner asked: who is a member is for the conversation to say.
-      if (!can(c.var.principal, action, { member: 'owner' }))
+      c.set('principal', await admit(c, c.var.principal, routeClassOf(action)))
+      // As if any member asked: who is one, and as what, is for the conversation to say.
+      if (!MEMBER_ROLES.some((member) => can(c.var.principal, action, { member })))
         throw new AppError('forbidden', 'Your role, or the scope of your key, does not allow this.')
       await next()
     })

@@ -14,10 +14,10 @@ export interface Logger {
   with(details: Details): Logger
 }
 
-const SECRET_NAME = /authorization|cookie|password|secret|token$|ticket|api[-_]?key/i
-/** JSON Web Tokens, bearer credentials, provider keys, and credentials in URLs. */
+const SECRET_NAME = /authorization|cookie|password|secret|token$|ticket|api[-_]?key|^e-?mail/i
+/** JSON Web Tokens, bearer credentials, keys, refresh tokens and those of links, credentials in URLs; and email addresses, which are personal. */
 const SECRET_TEXT =
-  /eyJ[\w-]+\.[\w-]+\.[\w-]*|\bbearer\s+[^\s"']+|\b(?:sk|pk|rk)[-_][\w-]{8,}|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[?&][\w-]*(?:ticket|token|key|secret|password)=)[^&\s"']+/gi
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|\bbearer\s+[^\s"']+|\b(?:sk|pk|rk|rt|inv|shr)[-_][\w-]{8,}|(?<=:\/\/)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[?&][\w-]*(?:ticket|token|key|secret|password)=)[^&\s"']+|[\w.+'-]{1,64}@[a-z\d-]+(?:\.[a-z\d-]+)+/gi
 const REDACTED = '[redacted]'
 /** A log line is no place for a document. */
 const MAX_TEXT_CHARS = 2_000

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import * as ids from './ids.ts'
+import { MAX_TOKEN_CHARS } from './limits.ts'
 import { content } from './message.ts'
 
 /** The text that a client already holds of one unfinished message: `offset` is its length in UTF-16 code units. */
@@ -34,6 +35,12 @@ export const stopStream = z.strictObject({ type: z.literal('stop_stream'), turnI
 
 export const typingIn = z.strictObject({ type: z.literal('typing'), active: z.boolean().optional() })
 
+/** A fresh access token of the same person, in answer to `auth_required` or before it is asked for. */
+export const authenticate = z.strictObject({
+  type: z.literal('authenticate'),
+  token: z.string().min(1).max(MAX_TOKEN_CHARS),
+})
+
 /** By type, because looking one up costs a tenth of trying a union. */
 export const clientFrames = {
   join_conversation: joinConversation,
@@ -41,6 +48,7 @@ export const clientFrames = {
   stream_chat: streamChat,
   stop_stream: stopStream,
   typing: typingIn,
+  authenticate,
 }
 export type ClientFrame = z.infer<(typeof clientFrames)[keyof typeof clientFrames]>
 export type JoinConversation = z.infer<typeof joinConversation>

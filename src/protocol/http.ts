@@ -33,7 +33,7 @@ export type CreateConversationBody = z.infer<typeof createConversationBody>
 export const updateConversationBody = z.strictObject({ title })
 
 /** A whole number as it comes in a query string: digits only, so that "", "1e3" and " 5" are refused. */
-const queryInt = (most: number, standard: number) =>
+export const queryInt = (most: number, standard: number) =>
   z
     .string()
     .regex(/^\d{1,9}$/, 'must be a whole number')

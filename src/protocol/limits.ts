@@ -35,3 +35,18 @@ export const TICKET_TTL_S = 60
 /** A client sends this text as a keep-alive and is answered without waking the object. */
 export const PING = 'ping'
 export const PONG = 'pong'
+
+/** People in one conversation, and open links of each kind. */
+export const MAX_MEMBERS = 200
+export const MAX_LINKS = 100
+
+/** Life of an invite, in hours: default (a week) and most (a month). */
+export const INVITE_HOURS = 7 * 24
+export const MAX_INVITE_HOURS = 30 * 24
+export const MAX_INVITE_USES = MAX_MEMBERS
+
+/** Life of a share, in days, where one is set. */
+export const MAX_SHARE_DAYS = 366
+
+/** Longest token that is looked at; access tokens of other identity providers are the longest. */
+export const MAX_TOKEN_CHARS = 8_192

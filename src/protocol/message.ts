@@ -7,6 +7,7 @@
 import * as z from 'zod'
 import * as ids from './ids.ts'
 import { MAX_CONTENT_CHARS, MAX_TITLE_CHARS } from './limits.ts'
+import { MEMBER_ROLES } from './permissions.ts'
 
 /** Broken UTF-16 and NUL would be altered or refused by stores and models on the way, so they are refused here. */
 const wellFormed = z
@@ -83,6 +84,8 @@ export const conversation = z.object({
   createdAt: z.iso.datetime(),
   lastActivityAt: z.iso.datetime(),
   messageCount: z.int().nonnegative(),
+  /** What the person who is answered is in it; absent where everyone is told the same. */
+  role: z.enum(MEMBER_ROLES).optional(),
 })
 export type Conversation = z.infer<typeof conversation>
 

@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import * as ids from './ids.ts'
 import { limitReached } from './limit-reached.ts'
+import { member } from './members.ts'
 import { conversation, finishReason, message, turnError, usage, viewer } from './message.ts'
 
 const seq = z.int().positive()
@@ -115,6 +116,18 @@ export const typingOut = z.object({
 
 export const conversationUpdated = z.object({ type: z.literal('conversation_updated'), seq, conversation })
 
+/** Who is in the conversation from now on, in the order in which they came. */
+export const membersUpdated = z.object({ type: z.literal('members_updated'), seq, members: z.array(member) })
+
+/** The proof of who is here has expired: send `authenticate` within this time, or be disconnected. */
+export const authRequired = z.object({ type: z.literal('auth_required'), graceMs: z.int().nonnegative() })
+
+/** Answers `authenticate`; `expiresAt` is when it is asked for again, null when never. */
+export const authenticated = z.object({
+  type: z.literal('authenticated'),
+  expiresAt: z.iso.datetime().nullable(),
+})
+
 export const conversationDeleted = z.object({
   type: z.literal('conversation_deleted'),
   conversationId: z.string(),
@@ -148,6 +161,9 @@ export const serverFrame = z.discriminatedUnion('type', [
   presence,
   typingOut,
   conversationUpdated,
+  membersUpdated,
+  authRequired,
+  authenticated,
   conversationDeleted,
   errorFrame,
 ])
@@ -155,7 +171,8 @@ export type ServerFrame = z.infer<typeof serverFrame>
 
 export type FrameOf<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>
 /** The frames that are events of the log: each carries its `seq`. */
-export type DurableFrame = FrameOf<'message_created' | 'stream_start' | 'conversation_updated'> | TurnEnded
+export type DurableFrame =
+  FrameOf<'message_created' | 'stream_start' | 'conversation_updated' | 'members_updated'> | TurnEnded
 export type EventType = DurableFrame['type']
 
 /** Frames that say that a turn has ended. */

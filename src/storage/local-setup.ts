@@ -4,10 +4,19 @@
  * it has no secret but the one that was set.
  */
 import directory from '../../migrations/d1/0001_directory.sql'
+import accounts from '../../migrations/d1/0002_accounts.sql'
+import usage from '../../migrations/d1/0003_usage.sql'
+import members from '../../migrations/d1/0004_members.sql'
+import audit from '../../migrations/d1/0005_audit.sql'
+import { statementsOf } from './sql-statements.ts'
 
 /** In order; the names are those of the files, as `wrangler d1 migrations apply` records them. */
 export const D1_MIGRATIONS: readonly { name: string; sql: string }[] = [
   { name: '0001_directory.sql', sql: directory },
+  { name: '0002_accounts.sql', sql: accounts },
+  { name: '0003_usage.sql', sql: usage },
+  { name: '0004_members.sql', sql: members },
+  { name: '0005_audit.sql', sql: audit },
 ]
 
 /** Applies what is missing. Keeps wrangler's own table of what was applied, so the two can take turns. */
@@ -44,13 +53,4 @@ export async function localSecret(db: D1Database): Promise<string> {
     .first<{ value: string }>()
   if (!row) throw new Error('the local secret was not stored')
   return row.value
-}
-
-/** Splits at semicolons that end a line; our migrations hold no triggers and no semicolons in text. */
-function statementsOf(sql: string): string[] {
-  return sql
-    .replace(/^\s*--.*$/gm, '')
-    .split(/;\s*$/m)
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== '')
 }

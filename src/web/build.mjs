@@ -44,13 +44,23 @@ const HEADERS = `/*
 /c/*
   Cache-Control: no-cache
 
+/invite/*
+  Cache-Control: no-cache
+
+/s/*
+  Cache-Control: no-cache
+
+/admin
+  Cache-Control: no-cache
+
 /assets/*
   Cache-Control: public, max-age=31536000, immutable
 `
 
 /**
  * Every zod schema carries the code that turns it into a JSON Schema, which none of the page's is ever asked for. It is a
- * sixth of zod. A new zod that needs more of it fails the build with the name of what is missing.
+ * sixth of zod. A new zod that needs more of it fails the build with the name of what is missing. Its sentences about what
+ * is wrong with a value are left out, too: the page says such things in its own words, or in the server's.
  */
 const leanZod = {
   name: 'lean-zod',
@@ -63,33 +73,52 @@ const leanZod = {
         export const createStandardJSONSchemaMethod = () => unavailable`,
       }),
     )
+    // With parts that are loaded later, modules do not run in the order of their imports: `no-eval.ts` may come too late.
+    plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]core\.js$/ }, async ({ path }) => ({
+      contents: `${await readFile(path, 'utf8')}\nglobalConfig.jitless = true`,
+    }))
+    plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({
+      contents: "export default () => ({ localeError: () => 'Invalid input' })",
+    }))
   },
+}
+
+const options = {
+  absWorkingDir: root,
+  outdir: target,
+  entryNames: 'assets/[name].[hash]',
+  chunkNames: 'assets/[name].[hash]',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2023',
+  charset: 'utf8',
+  legalComments: 'none',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  write: false,
+  logLevel: 'error',
+  plugins: [leanZod],
 }
 
 /** @returns the files of the page, by path below the target */
 async function bundle() {
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: [
-      { in: 'src/web/main.tsx', out: 'app' },
-      { in: 'src/web/styles/app.css', out: 'app' },
-      { in: 'src/web/theme-boot.ts', out: 'theme' },
-    ],
-    outdir: target,
-    entryNames: 'assets/[name].[hash]',
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2023',
-    charset: 'utf8',
-    legalComments: 'none',
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    write: false,
-    logLevel: 'error',
-    plugins: [leanZod],
-  })
-  const files = new Map(outputFiles.map((file) => [relative(target, file.path), Buffer.from(file.contents)]))
+  const builds = await Promise.all([
+    build({
+      ...options,
+      // What `import()` names is loaded when it is first wanted.
+      splitting: true,
+      metafile: true,
+      entryPoints: [
+        { in: 'src/web/main.tsx', out: 'app' },
+        { in: 'src/web/styles/app.css', out: 'app' },
+      ],
+    }),
+    // Not a module, because modules run after the first paint: so it shares nothing with the others.
+    build({ ...options, format: 'iife', entryPoints: [{ in: 'src/web/theme-boot.ts', out: 'theme' }] }),
+  ])
+  const outputs = builds.flatMap(({ outputFiles }) => outputFiles)
+  const files = new Map(outputs.map((file) => [relative(target, file.path), Buffer.from(file.contents)]))
 
   const icon = await readFile(join(source, 'favicon.svg'))
   const iconName = `assets/favicon.${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`
@@ -99,11 +128,27 @@ async function bundle() {
   const page = (await readFile(join(source, 'index.html'), 'utf8'))
     .replace('%STYLE%', `/${named('assets/app.', '.css')}`)
     .replace('%SCRIPT%', `/${named('assets/app.', '.js')}`)
+    .replace('%PRELOAD%', preloads(builds[0].metafile.outputs))
     .replace('%THEME%', `/${named('assets/theme.', '.js')}`)
     .replace('%ICON%', `/${iconName}`)
   files.set('index.html', Buffer.from(page))
   files.set('_headers', Buffer.from(HEADERS))
   return files
+}
+
+/** The parts that the first script imports, so that the browser asks for all of them at once instead of one by one. */
+function preloads(outputs) {
+  const wanted = new Set()
+  const follow = (name) => {
+    for (const { path, kind } of outputs[name].imports) {
+      if (kind !== 'import-statement' || wanted.has(path)) continue
+      wanted.add(path)
+      follow(path)
+    }
+  }
+  follow(Object.keys(outputs).find((name) => outputs[name].entryPoint === 'src/web/main.tsx'))
+  const hrefs = [...wanted].map((name) => `/${relative(target, join(root, name))}`)
+  return hrefs.map((href) => `<link rel="modulepreload" href="${href}" />`).join('\n    ')
 }
 
 /** Writes what differs (by renaming, so that nobody reads half a file), then takes away what is of an older build. */

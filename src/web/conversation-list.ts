@@ -24,13 +24,15 @@ export class ConversationList extends Store<ListSnapshot> {
   readonly #tabs = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('parley.list')
   #cursor: string | null = null
   #readAt = 0
+  /** Rises when the list becomes another person's: what was asked for before is not theirs. */
+  #generation = 0
 
   constructor(parley: Parley) {
     super({ conversations: [], more: null, loading: false, error: null })
     this.#parley = parley
     this.#tabs?.addEventListener('message', () => void this.refresh())
     document.addEventListener('visibilitychange', () => {
-      const isDue = Date.now() - this.#readAt > REFRESH_EVERY_MS
+      const isDue = this.#readAt > 0 && Date.now() - this.#readAt > REFRESH_EVERY_MS
       if (document.visibilityState === 'visible' && isDue) void this.refresh()
     })
   }
@@ -53,9 +55,15 @@ export class ConversationList extends Store<ListSnapshot> {
     const held = this.find(conversation.id)
     const { lastActivityAt } = conversation
     const isOlder = held !== undefined && held.lastActivityAt > lastActivityAt
+    // What everyone is told does not say what one is oneself.
+    const role = conversation.role ?? held?.role
     this.#replace([
       ...this.#without(conversation.id),
-      isOlder ? { ...conversation, lastActivityAt: held.lastActivityAt } : conversation,
+      {
+        ...conversation,
+        ...(role !== undefined && { role }),
+        ...(isOlder && { lastActivityAt: held.lastActivityAt }),
+      },
     ])
   }
 
@@ -68,19 +76,30 @@ export class ConversationList extends Store<ListSnapshot> {
     this.#replace(this.#without(id))
   }
 
+  /** Forgets everything: somebody else sits here now, or nobody. */
+  clear(): void {
+    this.#generation++
+    this.#readAt = 0
+    this.#cursor = null
+    this.set({ conversations: [], more: null, loading: false, error: null })
+  }
+
   /** Other tabs read their lists again. */
   tellTabs(): void {
     this.#tabs?.postMessage('changed')
   }
 
   async #read(cursor: string | undefined): Promise<void> {
+    const generation = this.#generation
     this.set({ loading: true })
     try {
       const page = await this.#parley.api.listConversations(cursor === undefined ? {} : { cursor })
+      if (generation !== this.#generation) return
       this.#readAt = Date.now()
       this.#merge(page, cursor === undefined)
       this.set({ loading: false, error: null })
     } catch (error) {
+      if (generation !== this.#generation) return
       this.set({ loading: false, error: ParleyError.from(error) })
     }
   }

@@ -5,6 +5,7 @@
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const utcDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
 const DAY_MS = 86_400_000
 
@@ -15,6 +16,9 @@ export function shortTime(iso: string, now = new Date()): string {
   const date = new Date(iso)
   return daysAgo(date, now) === 0 ? time.format(date) : `${day.format(date)}, ${time.format(date)}`
 }
+
+/** A day of UTC, such as `2026-11-22`, which is how usage is counted. */
+export const dayName = (day: string): string => utcDay.format(new Date(day))
 
 /** The heading under which a conversation stands in the list. */
 export function period(iso: string, now = new Date()): string {

@@ -20,3 +20,14 @@ export function writeDraft(conversationId: string | null, text: string): void {
     // Storage is denied or full: the draft lasts as long as the page.
   }
 }
+
+/** What was typed or not yet acknowledged here is not for the next person at this machine. */
+export function forgetUnsent(): void {
+  try {
+    const keys = Array.from({ length: sessionStorage.length }, (_, index) => sessionStorage.key(index) ?? '')
+    const unsent = keys.filter((key) => /^parley\.(draft|pending)\./.test(key))
+    for (const key of unsent) sessionStorage.removeItem(key)
+  } catch {
+    // Storage is denied: nothing is kept there.
+  }
+}

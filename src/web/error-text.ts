@@ -3,11 +3,14 @@
  * said, or says in the terms of the protocol, gets words here.
  */
 import type { ParleyErrorCode } from '../client/index.ts'
+import type { LimitReached } from '../protocol/limit-reached.ts'
+import { limitText } from './limit-text.ts'
 
 interface Described {
   readonly code: ParleyErrorCode
   readonly detail?: string
   readonly message?: string
+  readonly limit?: LimitReached | undefined
 }
 
 const SENTENCES: Record<string, string> = {
@@ -15,8 +18,12 @@ const SENTENCES: Record<string, string> = {
   not_found: 'This conversation does not exist, or is not yours.',
   unauthorized: 'Your session has ended. Reload the page to get a new one.',
   queue_full: 'Too many messages are waiting in this conversation. Try again when some are answered.',
+  invalid_credentials: 'The email or the password is wrong.',
+  email_taken: 'There is an account with this email already. Sign in instead.',
 }
 
-export function errorText({ code, detail, message }: Described): string {
-  return (SENTENCES[code] ?? detail ?? message) || 'Something went wrong.'
+export function errorText({ code, detail, message, limit }: Described): string {
+  const said = detail ?? message ?? ''
+  if (limit) return limitText(limit, said)
+  return (SENTENCES[code] ?? said) || 'Something went wrong.'
 }

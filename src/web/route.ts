@@ -1,17 +1,33 @@
 /**
- * The address bar: `/` is a new conversation, `/c/<id>` is one that exists. Anything else becomes `/`.
- * Whether a conversation of that id exists is for the server to say.
+ * The address bar: `/` is a new conversation, `/c/<id>` is one that exists, `/invite/<token>` leads into one, `/s/<token>`
+ * shows a shared branch, `/admin` is the administration. Anything else is `/`. Whether what an address names exists is
+ * for the server to say.
  */
+export type Route =
+  | { readonly view: 'chat'; readonly id: string | null }
+  | { readonly view: 'invite' | 'share'; readonly token: string }
+  | { readonly view: 'admin' }
 
-/** @returns the id of the conversation that the address names */
-export function readRoute(): string | null {
-  return /^\/c\/([0-9a-f-]{36})\/?$/i.exec(location.pathname)?.[1]?.toLowerCase() ?? null
+export const NEW: Route = { view: 'chat', id: null }
+
+export function readRoute(): Route {
+  const { pathname } = location
+  const id = /^\/c\/([0-9a-f-]{36})\/?$/i.exec(pathname)?.[1]
+  if (id) return { view: 'chat', id: id.toLowerCase() }
+  const link = /^\/(invite|s)\/([\w.~-]+)\/?$/.exec(pathname)
+  if (link?.[2]) return { view: link[1] === 's' ? 'share' : 'invite', token: link[2] }
+  return /^\/admin\/?$/.test(pathname) ? { view: 'admin' } : NEW
 }
 
+/** Of a conversation, or of a new one. */
 export const pathOf = (conversationId: string | null) => (conversationId ? `/c/${conversationId}` : '/')
 
-export function writeRoute(conversationId: string | null, replace = false): void {
-  const path = pathOf(conversationId)
+/** The whole address of a link, to be given to somebody. */
+export const linkTo = (view: 'invite' | 'share', token: string) =>
+  `${location.origin}/${view === 'share' ? 's' : 'invite'}/${token}`
+
+export function writeRoute(route: Route, replace = false): void {
+  const path = pathname(route)
   if (path === location.pathname) return
   if (replace) history.replaceState(null, '', path)
   else history.pushState(null, '', path)
@@ -19,4 +35,9 @@ export function writeRoute(conversationId: string | null, replace = false): void
 
 export function onRouteChange(run: () => void): void {
   addEventListener('popstate', run)
+}
+
+function pathname(route: Route): string {
+  if (route.view === 'chat') return pathOf(route.id)
+  return route.view === 'admin' ? '/admin' : `/${route.view === 'share' ? 's' : 'invite'}/${route.token}`
 }

@@ -17,6 +17,7 @@ import { RelayTarget } from './relay-target.ts'
 import { measureBundleSize } from './rows/bundle-size.ts'
 import { measureFanOut } from './rows/fan-out.ts'
 import { measureFirstToken } from './rows/first-token.ts'
+import { measureLimits } from './rows/limits.ts'
 import { measureLongHistory } from './rows/long-history.ts'
 import { measureManyConversations } from './rows/many-conversations.ts'
 import { measureResume } from './rows/resume.ts'
@@ -33,6 +34,7 @@ const MEASURES = {
   resume: measureResume,
   'long-history': measureLongHistory,
   'rows-written': measureRowsWritten,
+  limits: measureLimits,
   'bundle-size': measureBundleSize,
 } satisfies Record<string, Measure>
 

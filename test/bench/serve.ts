@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { buildWorker, PARLEY_CONFIG } from '../support/built-worker.ts'
 import { startJsonLineProcess, type JsonLineProcess } from '../support/json-line-process.ts'
 import type { ServedWorker } from '../support/parley-process.ts'
+import { ROOMY_VARS } from '../support/roomy-limits.ts'
 
 const MAIN = join(import.meta.dirname, '../support/parley-process.ts')
 const DATA = join(import.meta.dirname, '../../.build/bench/data')
@@ -22,6 +23,12 @@ export const BUILDS = {
     outdir: '.build/bench/counting',
     entry: join(WORKERS, 'counting-worker.ts'),
   },
+  limiter: {
+    config: PARLEY_CONFIG,
+    outdir: '.build/bench/limiter',
+    entry: join(WORKERS, 'limiter-worker.ts'),
+    minify: true,
+  },
 } as const
 
 export type Build = keyof typeof BUILDS
@@ -30,6 +37,8 @@ export interface ServeOptions {
   /** The model's base URL, up to and including `/v1`. */
   readonly modelUrl: string
   readonly inspector?: boolean
+  /** Further variables, over limits that stand in nobody's way. */
+  readonly vars?: Readonly<Record<string, string>>
 }
 
 const built = new Map<Build, Promise<string>>()
@@ -43,14 +52,16 @@ export function build(name: Build): Promise<string> {
 
 export async function serve(
   name: Build,
-  { modelUrl, inspector = false }: ServeOptions,
+  { modelUrl, inspector = false, vars = {} }: ServeOptions,
 ): Promise<JsonLineProcess<ServedWorker>> {
   await mkdir(DATA, { recursive: true })
   const persist = await mkdtemp(join(DATA, `${name}-`))
   const args = ['--worker', await build(name), '--config', BUILDS[name].config, '--persist', persist]
   // The relay has no page; what routes requests to static files is not the Worker's work.
   args.push('--without-page')
-  args.push('--var', `OPENAI_BASE_URL=${modelUrl}`, ...(inspector ? ['--inspector', '0'] : []))
+  const all = { ...ROOMY_VARS, ...vars, OPENAI_BASE_URL: modelUrl }
+  for (const [variable, value] of Object.entries(all)) args.push('--var', `${variable}=${value}`)
+  if (inspector) args.push('--inspector', '0')
   const served = await startJsonLineProcess<ServedWorker>(MAIN, args)
   return {
     line: served.line,

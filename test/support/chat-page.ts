@@ -31,6 +31,11 @@ export class ChatPage {
     return this.page.locator('.banner')
   }
 
+  /** The button with one's name, which opens the menu of the account. */
+  get account(): Locator {
+    return this.page.getByRole('button', { name: /, account menu$/ })
+  }
+
   get conversationId(): string {
     return new URL(this.page.url()).pathname.replace('/c/', '')
   }
@@ -64,4 +69,64 @@ export class ChatPage {
     if (state === 'open') await this.banner.waitFor({ state: 'detached' })
     else await this.page.locator(`.banner.${state}`).waitFor()
   }
+
+  /** Chooses from the menu of the account. */
+  async choose(entry: string): Promise<void> {
+    await this.account.click()
+    await this.page
+      .getByRole('group', { name: 'Account' })
+      .getByRole('button', { name: entry, exact: true })
+      .click()
+  }
+
+  dialog(name: string | RegExp): Locator {
+    return this.page.getByRole('dialog', { name })
+  }
+
+  /** From the menu to being somebody. */
+  async register({ email, password, name }: Credentials): Promise<void> {
+    await this.choose('Create an account')
+    const dialog = this.dialog('Create an account')
+    await dialog.getByLabel('Email').fill(email)
+    await dialog.getByLabel('Password', { exact: true }).fill(password)
+    if (name !== undefined) await dialog.getByLabel(/^Name/).fill(name)
+    await dialog.getByRole('button', { name: 'Create account' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+
+  async signIn({ email, password }: Credentials): Promise<void> {
+    await this.choose('Sign in')
+    await this.fillSignIn({ email, password })
+    await this.dialog('Sign in').waitFor({ state: 'detached' })
+  }
+
+  /** In the dialog that is open. */
+  async fillSignIn({ email, password }: Credentials): Promise<void> {
+    const dialog = this.dialog('Sign in')
+    await dialog.getByLabel('Email').fill(email)
+    await dialog.getByLabel('Password', { exact: true }).fill(password)
+    await dialog.getByRole('button', { name: 'Sign in' }).click()
+  }
+
+  /** Makes an invite link for one person in the dialog of members, and closes it. */
+  async invite(role: 'editor' | 'viewer'): Promise<string> {
+    await this.page.getByRole('button', { name: 'Members' }).click()
+    const dialog = this.dialog('Members')
+    await dialog.getByLabel('They').selectOption(role)
+    await dialog.getByRole('button', { name: 'Make a link' }).click()
+    const link = await dialog.getByLabel('The link', { exact: true }).inputValue()
+    await this.page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    return link
+  }
+
+  async hasFocus(element: Locator): Promise<boolean> {
+    return await element.evaluate((node) => node === document.activeElement)
+  }
+}
+
+export interface Credentials {
+  readonly email: string
+  readonly password: string
+  readonly name?: string
 }

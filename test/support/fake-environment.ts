@@ -65,6 +65,9 @@ export class FakeEnvironment implements Environment {
   #timers: { at: number; run: () => void }[] = []
   readonly #wake = new Set<() => void>()
   readonly #offline = new Set<() => void>()
+  readonly #stored = new Set<() => void>()
+  /** The lock of each name: who asked for it last. */
+  readonly #locks = new Map<string, Promise<unknown>>()
 
   async fetch(url: string, init: RequestInit): Promise<Response> {
     const { pathname, search } = new URL(url)
@@ -118,8 +121,21 @@ export class FakeEnvironment implements Environment {
     return () => this.#offline.delete(run)
   }
 
-  async exclusively<T>(_name: string, run: () => Promise<T>): Promise<T> {
-    return await run()
+  onStoreChange(run: () => void): () => void {
+    this.#stored.add(run)
+    return () => this.#stored.delete(run)
+  }
+
+  /** One after the other, as the browser's locks do among tabs: tabs of a test share one environment. */
+  async exclusively<T>(name: string, run: () => Promise<T>): Promise<T> {
+    const turn = (this.#locks.get(name) ?? Promise.resolve()).then(run, run)
+    this.#locks.set(name, turn)
+    return await turn
+  }
+
+  /** What the browser tells the other tabs when one has written. */
+  storeChanged(): void {
+    for (const run of this.#stored) run()
   }
 
   wake(): void {

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { launchBrowser, Person } from './browser.ts'
 import { ChatPage } from './chat-page.ts'
 import { expectedText } from './model-text.ts'
-import { World } from './parley-world.ts'
+import { World, type WorldOptions } from './parley-world.ts'
 
 export interface HeldAnswer {
   /** What to send. */
@@ -25,9 +25,9 @@ export class PageSuite {
   #person: Person | undefined
   #gates = 0
 
-  constructor() {
+  constructor(options: WorldOptions = {}) {
     beforeAll(async () => {
-      this.#world = await World.start()
+      this.#world = await World.start(options)
       this.#browser = await launchBrowser()
     })
     afterAll(async () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ModelServerClient } from './model-server-client.ts'
 import { spawnModelServer, type ModelServerProcess } from './model-server-process.ts'
+import { ROOMY_VARS } from './roomy-limits.ts'
 import { openTurns, readStored, type StoredConversation } from './stored-conversation.ts'
 import { TestUser } from './test-user.ts'
 import { freePort, spawnParley, type ParleyProcess } from './wrangler-dev.ts'
@@ -36,7 +37,12 @@ export class World {
     this.persistDir = persistDir
     this.port = port
     this.#modelServer = modelServer
-    this.#vars = { OPENAI_BASE_URL: modelServer.client.baseUrl, OPENAI_MODEL: 'test-model', ...vars }
+    this.#vars = {
+      ...ROOMY_VARS,
+      OPENAI_BASE_URL: modelServer.client.baseUrl,
+      OPENAI_MODEL: 'test-model',
+      ...vars,
+    }
   }
 
   static async start({ vars = {} }: WorldOptions = {}): Promise<World> {

@@ -33,6 +33,7 @@ export function nodeEnvironment(origin: string): Environment {
     isOnline: () => true,
     onWake: () => () => {},
     onOffline: () => () => {},
+    onStoreChange: () => () => {},
     exclusively: (_name, run) => run(),
   }
 }

@@ -76,6 +76,9 @@ export class RoomView {
         return
       case 'message_accepted':
       case 'conversation_updated':
+      case 'members_updated':
+      case 'auth_required':
+      case 'authenticated':
       case 'typing':
       case 'error':
     }

@@ -6,6 +6,8 @@
 export interface RowsWritten {
   /** Rows and index entries that SQL wrote in conversations. */
   readonly conversation: number
+  /** Rows that limits wrote. */
+  readonly limits: number
   /** Alarms set; each is billed as a row. */
   readonly alarms: number
   /** Rows and index entries written to D1. */

@@ -13,26 +13,50 @@ import { readSource } from '../support/source-file.ts'
 
 /** Besides its own part, `protocol/` and `errors.ts`, which everyone may use. The same table in words: src/README.md. */
 const MAY_IMPORT: ImportTable = {
-  index: { code: ['app', '*-object', 'services'] },
+  index: { code: ['app', '*-object', 'services'], types: ['env'] },
   '*-object': { code: ['services'], types: ['env'] },
   app: { code: ['http', 'web', 'env'] },
   env: { types: ['services', '*-object', 'observability'] },
   services: {
-    code: ['env', 'agents', 'auth', 'limits', 'models', 'observability', 'rag', 'storage', 'validation'],
+    code: [
+      'env',
+      'identity',
+      'agents',
+      'auth',
+      'limits',
+      'models',
+      'observability',
+      'privacy',
+      'rag',
+      'storage',
+      'validation',
+    ],
     types: ['conversation', '*-object'],
   },
+  identity: { code: ['auth', 'storage'], types: ['env', 'observability'], outside: ['.build'] },
   http: {
     code: ['services', 'auth', 'codecs'],
-    types: ['env', 'conversation', 'limits', 'models', 'observability', 'rag', 'storage', 'validation'],
+    types: [
+      'env',
+      'identity',
+      'conversation',
+      'limits',
+      'models',
+      'observability',
+      'rag',
+      'storage',
+      'validation',
+    ],
   },
   conversation: {
-    code: ['agents', 'observability', 'validation'],
+    code: ['agents', 'limits', 'observability', 'validation'],
     types: ['models', 'rag'],
     outside: ['migrations/conversation'],
   },
   agents: { types: ['models', 'rag'] },
   rag: { code: ['storage'] },
-  limits: { code: ['storage'] },
+  limits: { code: ['storage'], types: ['*-object'] },
+  privacy: { code: ['storage'], types: ['env', 'limits', 'observability'] },
   storage: { outside: ['migrations/d1'] },
   auth: {},
   codecs: { packages: [] },
@@ -45,6 +69,7 @@ const MAY_IMPORT: ImportTable = {
   errors: { packages: [] },
   sql: { packages: [] },
   deploy: {},
+  'make-admin': {},
 }
 
 const TOP_LEVEL = [

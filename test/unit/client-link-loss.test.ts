@@ -169,3 +169,56 @@ describe('giving up', () => {
     expect(all.env.sockets).toHaveLength(1)
   })
 })
+
+describe('a proof that expires', () => {
+  test('M7: is replaced on the open link, with a token that is renewed when it has to be, and nobody notices', async () => {
+    const all = newRoom()
+    const room = await open(all)
+    const before = room.snapshot
+    const asked = all.env.requests.length
+    all.env.socket.say({ type: 'auth_required', graceMs: 60_000 })
+    await settle()
+    const [frame] = all.env.socket.frames.slice(-1)
+    expect(frame).toMatchObject({ type: 'authenticate' })
+    expect(typeof frame?.['token']).toBe('string')
+    all.env.socket.say({ type: 'authenticated', expiresAt: null })
+    expect(all.env.requests).toHaveLength(asked)
+    expect(all.env.sockets).toHaveLength(1)
+    expect(room.snapshot.state).toBe(before.state)
+    expect(status(room)).toBe('open')
+  })
+})
+
+describe('a link that is cut because access has changed', () => {
+  const cut = async (answer: (path: string) => Response | null) => {
+    const all = newRoom()
+    const room = await open(all)
+    all.env.respond = (request) => answer(request.path) ?? respond(request)
+    all.env.socket.end(4403)
+    expect(status(room)).toBe('reconnecting')
+    await settle()
+    return { ...all, room }
+  }
+  const isRoom = (path: string) => path === `/api/conversations/${CONVERSATION_ID}`
+
+  test('promise 7: who is no member any more is told so, and does not come back', async () => {
+    const { env, room } = await cut((path) => (isRoom(path) ? problemOf(404, 'not_found') : null))
+    expect(room.snapshot.status).toEqual({ state: 'closed', reason: 'removed' })
+    await env.advance(60_000)
+    expect(env.sockets).toHaveLength(1)
+  })
+
+  test('who is a member still, with another role, comes back by itself', async () => {
+    const all = await cut(() => null)
+    await all.env.advance(1_000)
+    join(all)
+    expect(status(all.room)).toBe('open')
+  })
+
+  test('who is suspended hears that, and nothing is tried again', async () => {
+    const { env, room } = await cut((path) => (isRoom(path) ? problemOf(403, 'suspended') : null))
+    expect(room.snapshot.status).toMatchObject({ state: 'failed', error: { code: 'suspended' } })
+    await env.advance(60_000)
+    expect(env.sockets).toHaveLength(1)
+  })
+})

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   applyFrame,
   joinRequest,
+  mayWrite,
   newConversationState,
   runningTurn,
   type ConversationState,
@@ -278,5 +279,37 @@ describe('the room', () => {
     const page = { messages: [...client.state.messages], before: null }
     expect(local.addOlderPage(state, page, 'm5').messages.map((message) => message.id)).toEqual(['m1', 'm5'])
     expect(local.addOlderPage(state, page, 'm3')).toBe(state)
+  })
+
+  test('members are those who were told last; one of them is oneself, and says what one may do', () => {
+    const client = joinedClient()
+    const joinedAt = AT
+    const members = (role: 'editor' | 'viewer') => [
+      { ...other, role: 'owner' as const, joinedAt },
+      { ...YOU, role, joinedAt },
+    ]
+    const tell = (role: 'editor' | 'viewer') =>
+      client.hear({ type: 'members_updated', seq: client.state.seq + 1, members: members(role) })
+    expect(client.state.members).toBeNull()
+    tell('editor')
+    expect(mayWrite(client.state)).toBe(true)
+    tell('viewer')
+    expect(client.state.members).toEqual(members('viewer'))
+    expect(mayWrite(client.state)).toBe(false)
+    // What everyone is told says nothing of one's own role.
+    const conversation = { ...client.state.conversation!, title: 'Renamed', role: undefined }
+    client.hear({ type: 'conversation_updated', seq: client.state.seq + 1, conversation })
+    expect(client.state.conversation).toMatchObject({ title: 'Renamed', role: 'viewer' })
+  })
+
+  test('L5: a refusal for a limit says which one, beside the message that was refused', () => {
+    const client = joinedClient()
+    client.state = local.addPending(client.state, pending('c1', 'sending'))
+    const limit = { name: 'messages_per_day', unit: 'messages', limit: 3, remaining: 0, resetAt: AT }
+    client.hear(refusal({ id: 'c1', code: 'quota_exceeded', limit, retryAfterMs: 5 }))
+    expect(client.state.pending[0]).toMatchObject({
+      state: 'failed',
+      error: { code: 'quota_exceeded', limit },
+    })
   })
 })

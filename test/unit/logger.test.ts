@@ -34,6 +34,12 @@ const knownByForm = fc.oneof(
   })),
   base64url.map((key) => ({ text: `sk-${key}`, secrets: [key] })),
   base64url.map((key) => ({ text: `sk-proj-${key}`, secrets: [key] })),
+  base64url.map((key) => ({ text: `rt_${key}`, secrets: [key] })),
+  base64url.map((key) => ({ text: `pk_0123456789abcdef01234567_${key}`, secrets: [key] })),
+  fc
+    .emailAddress({ size: 'small' })
+    .filter((address) => /^[\w.+'-]{1,64}@/.test(address))
+    .map((address) => ({ text: `nobody is ${address} here`, secrets: [address] })),
   base64url.map((key) => ({ text: `Bearer ${key}`, secrets: [key] })),
   base64url.map((key) => ({ text: `authorization: bearer   ${key}`, secrets: [key] })),
   base64url.map((key) => ({ text: `https://user:${key}@models.example/v1`, secrets: [key] })),
@@ -49,6 +55,9 @@ const TELLING = [
   'cookie',
   'set-cookie',
   'password',
+  'newPassword',
+  'refreshToken',
+  'email',
   'AUTH_SECRET',
   'clientSecret',
   'accessToken',

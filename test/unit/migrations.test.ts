@@ -13,7 +13,13 @@ import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { getPlatformProxy } from 'wrangler'
-import * as d1Schema from '../../src/storage/schema.ts'
+import * as accountsSchema from '../../src/storage/accounts-schema.ts'
+import * as auditSchema from '../../src/storage/audit-schema.ts'
+import * as membersSchema from '../../src/storage/members-schema.ts'
+import * as schema from '../../src/storage/schema.ts'
+import * as usageSchema from '../../src/storage/usage-schema.ts'
+
+const d1Schema = { ...schema, ...accountsSchema, ...usageSchema, ...membersSchema, ...auditSchema }
 
 /**
  * SHA-256 of each released file. A new migration is a new line here; a line never changes, because databases that ran
@@ -22,6 +28,12 @@ import * as d1Schema from '../../src/storage/schema.ts'
 const RELEASED: Readonly<Record<string, string>> = {
   'migrations/conversation/0000_init.sql': '8718ff5a3aab76320c8d76028e25207b552f324ea76c13643a1ad02024a3fceb',
   'migrations/d1/0001_directory.sql': '70270b8d0d03292d3ee9109de7ce1090af7a6eec103f25d41a68ef78ae6c6b32',
+  'migrations/conversation/0001_members.sql':
+    'a07929c7be29ed4827835ce6b90b8c21573514ccc3ae232833a3675912400329',
+  'migrations/d1/0002_accounts.sql': '597459616ddfb26921f7e98826358f71982dc191efd4408523623ea20257a72e',
+  'migrations/d1/0003_usage.sql': 'd524d53a862c7cb229b1e605d560c5da292393fb8d41521605b8a222ef935f72',
+  'migrations/d1/0004_members.sql': 'f1f34086c2c4f8b7671e360788679fe0031589e625c3eae6937ed8f78b0c0b1f',
+  'migrations/d1/0005_audit.sql': 'f7bb9cc6a0ba66cf410610b4fb60753b9cd14bc1293ec5dffb66886a8617f7e1',
 }
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -134,13 +146,14 @@ describe('the migrations of D1', () => {
     const db = new DatabaseSync(':memory:')
     for (const { sql } of setup.D1_MIGRATIONS) db.exec(sql)
     for (const table of Object.values(d1Schema)) {
-      const { name, columns } = getTableConfig(table)
+      const { name, columns, primaryKeys } = getTableConfig(table)
+      const key = primaryKeys.flatMap((each) => each.columns.map((column) => column.name))
       const made = db.prepare('SELECT name, type, "notnull", pk FROM pragma_table_info(?)').all(name)
       const expected = columns.map((column) => ({
         name: column.name,
         type: column.getSQLType().toUpperCase(),
-        notnull: 1,
-        pk: column.primary ? 1 : 0,
+        notnull: column.notNull ? 1 : 0,
+        pk: column.primary ? 1 : key.indexOf(column.name) + 1,
       }))
       expect(made.map((row) => ({ ...row }))).toEqual(expected)
     }

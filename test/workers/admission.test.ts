@@ -54,15 +54,15 @@ describe('a stranger', () => {
 })
 
 /** The secret that this installation made for itself. */
-async function secret(): Promise<string> {
+async function secrets(): Promise<string[]> {
   const made = await env.DB.prepare("SELECT value FROM settings WHERE name = 'auth_secret'").first<string>(
     'value',
   )
   if (made === null) throw new Error('there is no secret')
-  return made
+  return [made]
 }
 
-const verified = async (guest: Guest) => await new Tokens(secret).verifyTicket(await guest.ticket())
+const verified = async (guest: Guest) => await new Tokens(secrets).verifyTicket(await guest.ticket())
 
 describe('a ticket', () => {
   test('W1 opens one socket', async () => {
@@ -96,11 +96,11 @@ describe('a ticket', () => {
   test('W1 is refused when its time is over', async () => {
     const { guest, id } = await newConversation('A title')
     const { principal } = await verified(guest)
-    const late = new Tokens(secret, () => Date.now() - (TICKET_TTL_S + 1) * 1_000)
+    const late = new Tokens(secrets, () => Date.now() - (TICKET_TTL_S + 1) * 1_000)
     const response = await guest.upgrade(id, (await late.issueTicket(principal)).token)
     expect(response.status).toBe(401)
     expect(await problemOf(response)).toMatchObject({ code: 'unauthorized' })
-    const early = new Tokens(secret, () => Date.now() - (TICKET_TTL_S - 20) * 1_000)
+    const early = new Tokens(secrets, () => Date.now() - (TICKET_TTL_S - 20) * 1_000)
     expect((await guest.upgrade(id, (await early.issueTicket(principal)).token)).status).toBe(101)
   })
 

@@ -12,7 +12,12 @@ const OPEN = new Set([
   'GET /api/health',
   'GET /api/health/ready',
   'POST /api/auth/guest',
+  'POST /api/auth/register',
+  'POST /api/auth/login',
+  'POST /api/auth/refresh',
   'GET /api/conversations/:id/ws',
+  'GET /api/erasures/:id',
+  'GET /api/shares/:token',
 ])
 
 const routes = [

@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { app } from '../../src/app.ts'
 import type { Env } from '../../src/env.ts'
-import { migrateLocally } from '../../src/storage/local-setup.ts'
+import { D1_MIGRATIONS, migrateLocally } from '../../src/storage/local-setup.ts'
 import { silentAtFirst } from './silent-d1.ts'
 
 const arrive = async (own: Env): Promise<Response> =>
@@ -26,14 +26,13 @@ describe('a request that went away', () => {
 
 describe('requests that set the database up at once', () => {
   test('all succeed, and it is set up once', async () => {
-    await env.DB.batch(
-      ['d1_migrations', 'conversations', 'settings'].map((table) =>
-        env.DB.prepare(`DROP TABLE IF EXISTS ${table}`),
-      ),
-    )
+    const tables = await env.DB.prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'",
+    ).all<{ name: string }>()
+    await env.DB.batch(tables.results.map(({ name }) => env.DB.prepare(`DROP TABLE ${name}`)))
     await Promise.all(Array.from({ length: 10 }, () => migrateLocally(env.DB)))
     const { results } = await env.DB.prepare('SELECT name FROM d1_migrations').all()
-    expect(results).toEqual([{ name: '0001_directory.sql' }])
+    expect(results).toEqual(D1_MIGRATIONS.map(({ name }) => ({ name })))
   })
 
   test('agree on the secret that signs', async () => {

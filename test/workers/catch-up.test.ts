@@ -59,6 +59,7 @@ class Course {
 
   readonly rows = {
     conversation: () => CONVERSATION,
+    members: () => [],
     message: (number: number) => this.messages.get(number)!,
     messageOrNull: (number: number) => this.messages.get(number) ?? null,
     turn: (number: number) => this.turns.get(number)!,

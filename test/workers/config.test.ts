@@ -52,9 +52,37 @@ describe('the configuration', () => {
     expect(read({ CORS_ORIGINS: text }).CORS_ORIGINS).toEqual([origin])
   })
 
+  test('takes plans, prices and rates as JSON, and names what is wrong in them', () => {
+    const plans = { free: { messagesPerDay: 3 } }
+    for (const PLANS of [JSON.stringify(plans), plans]) expect(read({ PLANS }).PLANS).toEqual(plans)
+    expect(read({ PLANS: ' ', MODEL_PRICES: '' })).toMatchObject({
+      PLANS: {},
+      MODEL_PRICES: {},
+      FRAME_RATES: {},
+    })
+    for (const [variables, named] of [
+      [{ PLANS: '{' }, 'PLANS is invalid: is not valid JSON'],
+      [{ PLANS: '{"free":{"messagesPerDay":-1}}' }, 'PLANS.free.messagesPerDay'],
+      [{ PLANS: '{"free":{"messages":1}}' }, 'PLANS.free'],
+      [
+        { PLANS: '{"free":{"buckets":{"read":{"capacity":0,"perSecond":1}}}}' },
+        'PLANS.free.buckets.read.capacity',
+      ],
+      [{ MODEL_PRICES: '{"m":{"input":1}}' }, 'MODEL_PRICES.m.output'],
+      [{ FRAME_RATES: '[]' }, 'FRAME_RATES'],
+    ] as const)
+      expect(refusal(variables).message).toContain(named)
+  })
+
   test('takes an empty variable for one that is not set', () => {
     const names = [
       'AUTH_SECRET',
+      'AUTH_SECRET_PREVIOUS',
+      'AUTH_JWKS_URL',
+      'AUTH_ISSUER',
+      'AUTH_AUDIENCE',
+      'AUTH_ROLE_CLAIM',
+      'AUTH_ROLE_MAP',
       'OPENAI_API_KEY',
       'OPENAI_BASE_URL',
       'OPENAI_MODEL',
@@ -111,6 +139,12 @@ describe('a configuration that is wrong', () => {
     ['OPENAI_BASE_URL', 'models.example/v1'],
     ['OPENAI_BASE_URL', 'ftp://models.example'],
     ['ENVIRONMENT', 'staging'],
+    ['AUTH_JWKS_URL', 'idp.example/jwks'],
+    ['AUTH_SECRET_PREVIOUS', 'changeme'],
+    ['AUTH_ROLE_MAP', 'admins'],
+    ['AUTH_ROLE_MAP', '=admin'],
+    ['AUTH_ROLE_MAP', 'ops=root'],
+    ['AUTH_ROLE_MAP', 'ops=service'],
     ['CORS_ORIGINS', 'a.example'],
     ['CORS_ORIGINS', 'https://a.example/'],
     ['CORS_ORIGINS', 'https://a.example/app'],
@@ -126,6 +160,31 @@ describe('a configuration that is wrong', () => {
     const error = refusal({ [name]: value })
     expect(error).toMatchObject({ code: 'misconfigured', status: 503, retryable: false })
     expect(error.message).toContain(name)
+  })
+
+  const PROVIDER = {
+    AUTH_JWKS_URL: 'https://idp.example/jwks',
+    AUTH_ISSUER: 'https://idp.example',
+    AUTH_AUDIENCE: 'parley',
+  }
+
+  test.each([
+    ['AUTH_AUDIENCE', { ...PROVIDER, AUTH_AUDIENCE: '' }],
+    ['AUTH_ISSUER', { AUTH_JWKS_URL: PROVIDER.AUTH_JWKS_URL }],
+    ['AUTH_JWKS_URL', { AUTH_ISSUER: PROVIDER.AUTH_ISSUER }],
+    ['AUTH_ISSUER', { ...PROVIDER, AUTH_ISSUER: 'parley' }],
+    [
+      'AUTH_JWKS_URL',
+      { ...PROVIDER, AUTH_JWKS_URL: 'http://idp.example', ENVIRONMENT: 'production', AUTH_SECRET: SECRET },
+    ],
+  ])('A8 an identity provider that is named in part, or unsafely, is refused: %s', (name, variables) => {
+    expect(refusal(variables).message).toContain(name)
+    expect(read({ ...PROVIDER, AUTH_ROLE_MAP: 'a=b=admin, ops=moderator' }).AUTH_ROLE_MAP).toEqual(
+      new Map([
+        ['a=b', 'admin'],
+        ['ops', 'moderator'],
+      ]),
+    )
   })
 
   test('never repeats a value', () => {

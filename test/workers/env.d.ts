@@ -4,11 +4,17 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import('../../src/index.ts')
-    durableNamespaces: 'ConversationObject' | 'TicketObject'
+    durableNamespaces:
+      'ConversationObject' | 'TicketObject' | 'LimiterObject' | 'AttemptsObject' | 'ErasureObject'
   }
   interface Env {
     CONVERSATIONS: import('../../src/env.ts').Env['CONVERSATIONS']
+    ATTEMPTS: import('../../src/env.ts').Env['ATTEMPTS']
     TICKETS: import('../../src/env.ts').Env['TICKETS']
+    LIMITER: import('../../src/env.ts').Env['LIMITER']
+    /** A flood guard of few requests, for its test. */
+    FLOOD_TEST: RateLimit
+    ERASURES: import('../../src/env.ts').Env['ERASURES']
     DB: D1Database
   }
 }

@@ -1,18 +1,31 @@
 /**
- * Starts the model server for the tests in workerd, and tells them where it is.
+ * For the tests in workerd: starts the model server and an identity provider, tells them where these are, and makes what the
+ * Worker's bundle needs from the build.
  */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
+import { IdentityProvider } from '../support/identity-provider.ts'
 import { ModelServer } from '../support/model-server.ts'
 
+const WORD_LIST = new URL('../../src/auth/word-list.mjs', import.meta.url).pathname
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await promisify(execFile)(process.execPath, [WORD_LIST])
   const server = await ModelServer.start({ port: 0 })
+  const provider = await IdentityProvider.start()
+  project.provide('identityUrl', provider.url)
   project.provide('modelUrl', server.url)
-  return () => server.close()
+  return async () => {
+    await Promise.all([server.close(), provider.close()])
+  }
 }
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Base address of the model server, without `/v1`. */
     modelUrl: string
+    /** Address of the identity provider, which is its issuer. */
+    identityUrl: string
   }
 }

@@ -112,6 +112,8 @@ describe('by socket', () => {
     const heard = () => first.all('stream_chunk').length + first.all('stream_complete').length
     for (let before = 0; first.all('stream_complete').length === 0; before = heard()) {
       await first.until(() => heard() > before)
+      // One person may have 20.
+      if (sockets.length === 18) continue
       const socket = await guest.connect(id)
       await socket.join({ after: 2 })
       sockets.push(socket)

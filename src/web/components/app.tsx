@@ -6,12 +6,19 @@ import { useEffect, useErrorBoundary } from 'preact/hooks'
 import type { AppModel } from '../app-model.ts'
 import { useStore } from '../store.ts'
 import { ConversationView } from './conversation-view.tsx'
+import { lazy } from './lazy.tsx'
 import { NewConversation } from './new-conversation.tsx'
 import { Sidebar } from './sidebar.tsx'
 import { Toast } from './toast.tsx'
 
+const DialogHost = lazy(async () => (await import('../dialogs/dialog-host.tsx')).DialogHost)
+const SignedOut = lazy(async () => (await import('./signed-out.tsx')).SignedOut)
+const InvitePage = lazy(async () => (await import('../invite/invite-page.tsx')).InvitePage)
+const AdminPage = lazy(async () => (await import('../admin/admin-page.tsx')).AdminPage)
+
 export function App({ model }: { readonly model: AppModel }) {
-  const { room, drawerOpen, toast } = useStore(model)
+  const { route, room, dialog, drawerOpen, toast } = useStore(model)
+  const session = useStore(model.parley.session)
   const [broken] = useErrorBoundary()
 
   useEffect(() => {
@@ -35,13 +42,20 @@ export function App({ model }: { readonly model: AppModel }) {
       <Sidebar model={model} current={room?.id ?? null} />
       <div class="backdrop" onClick={() => model.setDrawer(false)} />
       <main class="main" inert={drawerOpen}>
-        {room ? (
+        {session.state === 'ended' ? (
+          <SignedOut model={model} session={session} />
+        ) : route.view === 'invite' ? (
+          <InvitePage key={route.token} model={model} token={route.token} />
+        ) : route.view === 'admin' ? (
+          <AdminPage model={model} />
+        ) : room ? (
           <ConversationView key={room.id} model={model} room={room} />
         ) : (
           <NewConversation model={model} />
         )}
         {toast !== null && <Toast text={toast} onClose={() => model.say(null)} />}
       </main>
+      {dialog && <DialogHost model={model} dialog={dialog} />}
     </div>
   )
 }

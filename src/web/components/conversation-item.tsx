@@ -5,6 +5,7 @@
 import { useState } from 'preact/hooks'
 import type { Conversation } from '../../protocol/message.ts'
 import type { AppModel } from '../app-model.ts'
+import { may } from '../may.ts'
 import { memo } from '../memo.ts'
 import { pathOf } from '../route.ts'
 import { PencilIcon, TrashIcon } from './icons.tsx'
@@ -53,24 +54,28 @@ export const ConversationItem = memo(function ConversationItem(props: Conversati
         {title}
       </a>
       <span class="item-actions">
-        <button
-          type="button"
-          class="icon-button small"
-          aria-label={`Rename “${title}”`}
-          title="Rename"
-          onClick={() => setRenaming(true)}
-        >
-          <PencilIcon size={15} />
-        </button>
-        <button
-          type="button"
-          class="icon-button small"
-          aria-label={`Delete “${title}”`}
-          title="Delete"
-          onClick={() => onDelete(conversation)}
-        >
-          <TrashIcon size={15} />
-        </button>
+        {may('conversation:rename', conversation.role) && (
+          <button
+            type="button"
+            class="icon-button small"
+            aria-label={`Rename “${title}”`}
+            title="Rename"
+            onClick={() => setRenaming(true)}
+          >
+            <PencilIcon size={15} />
+          </button>
+        )}
+        {may('conversation:delete', conversation.role) && (
+          <button
+            type="button"
+            class="icon-button small"
+            aria-label={`Delete “${title}”`}
+            title="Delete"
+            onClick={() => onDelete(conversation)}
+          >
+            <TrashIcon size={15} />
+          </button>
+        )}
       </span>
     </li>
   )

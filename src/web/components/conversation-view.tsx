@@ -6,13 +6,14 @@ import { useCallback, useEffect } from 'preact/hooks'
 import { ParleyError, runningTurn, type ConversationConnection } from '../../client/index.ts'
 import type { AppModel } from '../app-model.ts'
 import { errorText } from '../error-text.ts'
+import { may } from '../may.ts'
 import { useStoreByFrame } from '../store.ts'
 import { useStickyScroll } from '../use-sticky-scroll.ts'
 import { Announcer } from './announcer.tsx'
 import { Composer } from './composer.tsx'
 import { ConversationHeader } from './conversation-header.tsx'
 import { GoneConversation } from './gone-conversation.tsx'
-import { ArrowDownIcon } from './icons.tsx'
+import { ArrowDownIcon, EyeIcon } from './icons.tsx'
 import { LinkBanner } from './link-banner.tsx'
 import { MessageList } from './message-list.tsx'
 import { Toast } from './toast.tsx'
@@ -27,6 +28,8 @@ export function ConversationView({ model, room }: ConversationViewProps) {
   const { state, status, loadingOlder } = useStoreByFrame(room)
   const title = state.conversation?.title ?? model.list.find(room.id)?.title ?? ''
   const scroll = useStickyScroll(state.messages[0]?.id)
+  const role = state.conversation?.role ?? model.list.find(room.id)?.role
+  const canWrite = may('conversation:write', role)
   const running = runningTurn(state)
   const { toEnd } = scroll
 
@@ -48,21 +51,24 @@ export function ConversationView({ model, room }: ConversationViewProps) {
     [room, model],
   )
 
+  const showUsage = useCallback(() => model.open({ kind: 'usage' }), [model])
+
   const isGone = status.state === 'closed' && status.reason !== 'left'
-  if (isGone) return <GoneConversation model={model} wasDeleted={status.reason === 'deleted'} />
+  if (isGone) return <GoneConversation model={model} reason={status.reason} />
   return (
     <section
       class="conversation"
       data-room={room.id}
       aria-label={title || 'Conversation'}
       onKeyDown={(event) => {
-        if (event.key === 'Escape' && !event.isComposing && running) stop(running.turnId)
+        if (event.key === 'Escape' && !event.isComposing && running && canWrite) stop(running.turnId)
       }}
     >
       <ConversationHeader
         model={model}
         title={title}
         id={room.id}
+        role={role}
         viewers={state.viewers}
         you={state.you?.userId}
       />
@@ -74,8 +80,9 @@ export function ConversationView({ model, room }: ConversationViewProps) {
             state={state}
             isLinked={status.state === 'open'}
             loadingOlder={loadingOlder}
-            onStop={stop}
-            onSend={send}
+            onStop={canWrite ? stop : null}
+            onSend={canWrite ? send : null}
+            onUsage={showUsage}
           />
         </div>
       </div>
@@ -87,13 +94,19 @@ export function ConversationView({ model, room }: ConversationViewProps) {
         )}
         {state.notice && <Toast text={errorText(state.notice)} onClose={() => room.dismissNotice()} />}
         <TypingLine typing={state.typing} />
-        <Composer
-          draftKey={room.id}
-          runningTurnId={running?.turnId ?? null}
-          onSend={send}
-          onStop={stop}
-          onTyping={(active) => room.typing(active)}
-        />
+        {canWrite ? (
+          <Composer
+            draftKey={room.id}
+            runningTurnId={running?.turnId ?? null}
+            onSend={send}
+            onStop={stop}
+            onTyping={(active) => room.typing(active)}
+          />
+        ) : (
+          <p class="read-only" id="composer" tabIndex={-1}>
+            <EyeIcon /> You may read along. The owner decides who may write.
+          </p>
+        )}
       </div>
       <Announcer messages={state.messages} />
     </section>

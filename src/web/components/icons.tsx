@@ -32,6 +32,18 @@ export const SunIcon = icon(
 export const MoonIcon = icon('M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z')
 export const SystemIcon = icon('M3 5h18v11H3zM9 20h6M12 16v4')
 
+export const UserIcon = icon('M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0')
+export const PeopleIcon = icon(
+  'M9 11.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 19.5a6.5 6.5 0 0 1 13 0M16 4.8a3.5 3.5 0 0 1 0 6.4M18 13.6a6.5 6.5 0 0 1 3.5 5.9',
+)
+export const ShareIcon = icon('M12 14V3.5M8 7l4-3.5L16 7M6 11H4.5v9.5h15V11H18')
+export const EyeIcon = icon(
+  'M2 12s3.6-6.5 10-6.5S22 12 22 12s-3.6 6.5-10 6.5S2 12 2 12zM12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z',
+)
+export const EyeOffIcon = icon(
+  'M3 3l18 18M9.9 5.7A9.8 9.8 0 0 1 12 5.5c6.4 0 10 6.5 10 6.5a17 17 0 0 1-3 3.7M6.3 7.6A16 16 0 0 0 2 12s3.6 6.5 10 6.5a10 10 0 0 0 4.3-1M9.9 10a2.8 2.8 0 0 0 4 4',
+)
+
 export function StopIcon({ size = 18 }: IconProps) {
   return (
     <svg width={size} height={size} viewBox="0 0 24 24" aria-hidden="true" focusable="false">

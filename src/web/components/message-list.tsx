@@ -19,11 +19,14 @@ interface MessageListProps {
   readonly state: ConversationState
   readonly isLinked: boolean
   readonly loadingOlder: boolean
-  readonly onStop: (turnId: string) => void
-  readonly onSend: (text: string) => void
+  /** Null for who may only read, as below. */
+  readonly onStop: ((turnId: string) => void) | null
+  readonly onSend: ((text: string) => void) | null
+  readonly onUsage: () => void
 }
 
-export function MessageList({ room, state, isLinked, loadingOlder, onStop, onSend }: MessageListProps) {
+export function MessageList(props: MessageListProps) {
+  const { room, state, isLinked, loadingOlder, onStop, onSend, onUsage } = props
   const [olderError, setOlderError] = useState<string | null>(null)
   const loadOlder = useCallback(() => {
     setOlderError(null)
@@ -37,7 +40,7 @@ export function MessageList({ room, state, isLinked, loadingOlder, onStop, onSen
   const askAgain = useCallback(
     (answer: Message) => {
       const question = latest.current.find((message) => message.id === answer.parentId)
-      if (question) onSend(textOf(question))
+      if (question) onSend?.(textOf(question))
     },
     [onSend],
   )
@@ -62,7 +65,7 @@ export function MessageList({ room, state, isLinked, loadingOlder, onStop, onSen
       <ol class="messages">
         {state.messages.map((message) => {
           if (message.role === 'assistant') {
-            const canAskAgain = message === newest && state.pending.length === 0
+            const canAskAgain = onSend !== null && message === newest && state.pending.length === 0
             return (
               <AnswerItem
                 key={message.id}
@@ -80,7 +83,7 @@ export function MessageList({ room, state, isLinked, loadingOlder, onStop, onSen
           )
         })}
         {state.pending.map((sent) => (
-          <PendingItem key={sent.id} sent={sent} isLinked={isLinked} room={room} />
+          <PendingItem key={sent.id} sent={sent} isLinked={isLinked} room={room} onUsage={onUsage} />
         ))}
       </ol>
     </>

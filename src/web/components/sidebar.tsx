@@ -9,6 +9,7 @@ import type { AppModel } from '../app-model.ts'
 import { period } from '../dates.ts'
 import { errorText } from '../error-text.ts'
 import { useStore } from '../store.ts'
+import { AccountCorner } from './account-corner.tsx'
 import { ConversationItem } from './conversation-item.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import { CloseIcon, Logo, PlusIcon } from './icons.tsx'
@@ -91,11 +92,7 @@ export function Sidebar({ model, current }: SidebarProps) {
       </div>
       <div class="sidebar-foot">
         <ThemeToggle />
-        {model.userName !== null && (
-          <span class="who" title="This is how others see you">
-            {model.userName}
-          </span>
-        )}
+        <AccountCorner model={model} />
       </div>
       {deleting && (
         <DeleteDialog

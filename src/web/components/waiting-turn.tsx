@@ -6,7 +6,8 @@ import type { OpenTurn } from '../../protocol/server-frames.ts'
 
 interface WaitingTurnProps {
   readonly turn: OpenTurn
-  readonly onStop: (turnId: string) => void
+  /** Null for who may only read. */
+  readonly onStop: ((turnId: string) => void) | null
 }
 
 export function WaitingTurn({ turn, onStop }: WaitingTurnProps) {
@@ -16,7 +17,7 @@ export function WaitingTurn({ turn, onStop }: WaitingTurnProps) {
       <p class="thinking">
         <span class="dots" aria-hidden="true" />
         <span>{position > 0 ? `Waiting: ${place(position)}` : 'Thinking'}</span>
-        {position > 0 && (
+        {position > 0 && onStop && (
           <button type="button" class="link-button" onClick={() => onStop(turnId)}>
             Cancel
           </button>

@@ -1,0 +1,217 @@
+/**
+ * What turns use of their authors' quotas: a new message is reserved before it is accepted, and settled after its turn has
+ * ended, with what the provider says that it used, or else with what can be estimated from the rows.
+ *
+ * Messages of one author are taken one after the other, so that waiting for an answer about one does not let the next pass
+ * it, or the same one be taken twice. Who has a quota, what it is and what a token costs is not known here.
+ */
+import { estimateTokenCount } from 'tokenx'
+import { AppError } from '../errors.ts'
+import type { Principal } from '../protocol/principal.ts'
+import type { ChatInput, ResolvedChoices } from './chat-input.ts'
+import type { ConversationDeps, TurnUsage } from './deps.ts'
+import type { MessageRow, TurnRow } from './events.ts'
+import type { History } from './history.ts'
+import type { LogReader } from './log-reader.ts'
+
+/** Events that one delivery looks at: after a long failure of D1 it goes on in steps. */
+const EVENTS_AT_A_TIME = 400
+
+const ENDINGS: readonly string[] = [
+  'stream_complete',
+  'stream_stopped',
+  'stream_failed',
+  'stream_interrupted',
+]
+
+export interface Admission<T> {
+  /** The answer when this message was accepted before; null when it is new. */
+  repeated(): T | null
+  /** @throws AppError why it cannot be accepted, whatever the quota says */
+  check(): ResolvedChoices
+  /** Settles the turns that ended and were not told yet. */
+  tell(): Promise<void>
+  /** Accepts it, in one synchronous step that looks at everything again. @throws AppError */
+  accept(): T
+}
+
+export class TurnQuota {
+  readonly #deps: Pick<ConversationDeps, 'quota' | 'settings' | 'report'>
+  readonly #history: History
+  readonly #log: LogReader
+  /** The last message of each author that waits for its reservation. */
+  readonly #lines = new Map<string, Promise<unknown>>()
+
+  constructor(
+    deps: Pick<ConversationDeps, 'quota' | 'settings' | 'report'>,
+    history: History,
+    log: LogReader,
+  ) {
+    this.#deps = deps
+    this.#history = history
+    this.#log = log
+  }
+
+  /** Accepts a message once it is reserved; at once for an author whose turns nobody counts. */
+  admit<T>(author: Principal, input: ChatInput, steps: Admission<T>): T | Promise<T> {
+    if (!this.#deps.quota.counts(author)) return steps.accept()
+    const run = (): Promise<T> => this.#reserved(author, input, steps)
+    const line = this.#lines.get(author.userId)
+    const mine = line ? line.then(run, run) : run()
+    this.#lines.set(author.userId, mine)
+    const leave = (): void => {
+      if (this.#lines.get(author.userId) === mine) this.#lines.delete(author.userId)
+    }
+    mine.then(leave, leave)
+    return mine
+  }
+
+  async #reserved<T>(author: Principal, input: ChatInput, steps: Admission<T>): Promise<T> {
+    const known = steps.repeated()
+    if (known !== null) return known
+    const { parent, model } = steps.check()
+    const { quota, settings } = this.#deps
+    const key = turnKeyOf(this.#history.conversation.id, input.id)
+    const estimate = {
+      model,
+      inputTokens: estimateOf(settings, input.content, this.#pathTokens(parent)),
+      outputTokens: settings.answerTokens,
+    }
+    let refusal = await quota.reserve(author, key, estimate)
+    if (refusal?.code === 'quota_exceeded' && this.#history.delivered < this.#history.seq) {
+      // Turns that ended a moment ago may still be held as if they ran, or as if they had used what was expected.
+      await steps.tell()
+      refusal = await quota.reserve(author, key, estimate)
+    }
+    if (refusal) throw AppError.fromShape(refusal)
+    try {
+      return steps.accept()
+    } catch (error) {
+      // What was true before may have changed meanwhile: a full queue, a removed member.
+      await quota.release(author.userId, key).catch((failure: unknown) => this.#unreleased(failure))
+      throw error
+    }
+  }
+
+  /**
+   * Turns that ended after `delivered`, and how far the log was read for them.
+   */
+  endedAfter(delivered: number): { usage: TurnUsage[]; upTo: number } {
+    const events = this.#log.eventsAfter(delivered, EVENTS_AT_A_TIME)
+    const usage = events.flatMap(({ type, subject, seq, at }) => {
+      if (subject === null || !ENDINGS.includes(type)) return []
+      const turn = this.#log.turn(subject)
+      const answer = this.#log.message(subject)
+      return turn && answer ? this.#usageOf(turn, answer, seq, at) : []
+    })
+    const upTo = events.length < EVENTS_AT_A_TIME ? this.#history.seq : (events.at(-1)?.seq ?? delivered)
+    return { usage, upTo }
+  }
+
+  /** The same for a conversation that goes away: all of it, with the turns that will never end. */
+  atRemoval(now: number, textOf: (turn: TurnRow) => string): TurnUsage[] {
+    const usage: TurnUsage[] = []
+    let { delivered } = this.#history
+    while (delivered < this.#history.seq) {
+      const step = this.endedAfter(delivered)
+      usage.push(...step.usage)
+      delivered = step.upTo
+    }
+    let { seq } = this.#history
+    for (const turn of this.#history.openTurns()) {
+      const content = textOf(turn)
+      const answer = { status: 'stopped', content, tokens: estimateTokenCount(content) } as const
+      usage.push(...this.#usageOf(turn, { ...answer, model: null, usage: null }, ++seq, now))
+    }
+    return usage
+  }
+
+  #usageOf(
+    turn: TurnRow,
+    answer: Pick<MessageRow, 'status' | 'content' | 'tokens' | 'model' | 'usage'>,
+    seq: number,
+    at: number,
+  ): TurnUsage[] {
+    const asked = this.#log.message(turn.askedBy)
+    if (!asked || asked.authorId === null || asked.clientId === null) return []
+    // A stopped call was paid for even if it had said nothing; one that failed before its first word was not.
+    const stopped = answer.status === 'stopped' && turn.attempts > 0
+    const wasUsed = answer.usage !== null || answer.content !== '' || stopped || answer.status === 'completed'
+    const { systemTokens, contextTokens } = this.#deps.settings
+    return [
+      {
+        userId: asked.authorId,
+        turnKey: turnKeyOf(this.#history.conversation.id, asked.clientId),
+        conversationId: this.#history.conversation.id,
+        agentId: turn.agentId,
+        model: answer.model ?? turn.model,
+        at,
+        seq,
+        messages: wasUsed ? 1 : 0,
+        ...(answer.usage ??
+          (wasUsed
+            ? {
+                inputTokens: systemTokens + this.#log.tokensOfPath(turn.askedBy, contextTokens),
+                outputTokens: answer.tokens,
+              }
+            : { inputTokens: 0, outputTokens: 0 })),
+      },
+    ]
+  }
+
+  /** Of the way from what a message answers back to the root. An answer that is not written yet counts as it is reserved. */
+  #pathTokens(parent: number | null): number {
+    const { answerTokens, contextTokens } = this.#deps.settings
+    let tokens = 0
+    let number = parent
+    for (let open = this.#openTurn(number); open; open = this.#openTurn(number)) {
+      tokens += answerTokens
+      number = this.#log.message(open.askedBy)?.parent ?? null
+      if (tokens > contextTokens) return contextTokens
+    }
+    return number === null ? tokens : tokens + this.#log.tokensOfPath(number, contextTokens)
+  }
+
+  #openTurn(number: number | null): TurnRow | undefined {
+    return number === null ? undefined : this.#history.openTurn(number)
+  }
+
+  #unreleased(error: unknown): void {
+    this.#deps.report('reservation_not_released', error, {
+      conversationId: this.#history.conversation.id,
+    })
+  }
+}
+
+/**
+ * Reserves the first message of a conversation that is not there yet.
+ *
+ * @throws AppError `quota_exceeded`, and nothing was created
+ */
+export async function reserveFirst(
+  { quota, settings, model }: Pick<ConversationDeps, 'quota' | 'settings' | 'model'>,
+  author: Principal,
+  conversationId: string,
+  input: ChatInput,
+): Promise<void> {
+  if (!quota.counts(author)) return
+  const refusal = await quota.reserve(author, turnKeyOf(conversationId, input.id), {
+    model: input.model ?? model.defaultModel,
+    inputTokens: estimateOf(settings, input.content, 0),
+    outputTokens: settings.answerTokens,
+  })
+  if (refusal) throw AppError.fromShape(refusal)
+}
+
+function estimateOf(
+  { systemTokens, contextTokens }: ConversationDeps['settings'],
+  content: string,
+  path: number,
+): number {
+  return systemTokens + Math.min(contextTokens, path + estimateTokenCount(content))
+}
+
+/** The same for a repeat of the same message, and of no other person's: each has a limiter of their own. */
+function turnKeyOf(conversationId: string, clientId: string): string {
+  return `${conversationId}/${clientId}`
+}

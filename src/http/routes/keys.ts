@@ -1,0 +1,73 @@
+/**
+ * `/api/keys`: the keys that one's machines come with.
+ * A key is in the answer that makes it, and nowhere else; what it may do is in `protocol/permissions`.
+ */
+import { Hono } from 'hono'
+import * as z from 'zod'
+import { makeKey } from '../../auth/api-keys.ts'
+import type { AppEnv } from '../../env.ts'
+import { AppError } from '../../errors.ts'
+import * as shapes from '../../protocol/accounts.ts'
+import type { Scope } from '../../protocol/permissions.ts'
+import { permit } from '../permit.ts'
+import { jsonOnly, validate } from '../validate.ts'
+
+/** Of one person: each is a principal with quotas of its own. */
+const MAX_KEYS = 10
+const DAY_MS = 24 * 3600 * 1000
+
+const keyParam = z.object({ id: z.string().max(64) })
+
+export const keyRoutes = new Hono<AppEnv>()
+  .get('/', permit('keys:manage'), async (c) => {
+    const keys = await c.var.services.identity.keys.list(c.var.principal.userId)
+    const answer: shapes.KeysAnswer = { keys: keys.map(shown) }
+    return c.json(answer)
+  })
+  .post('/', permit('keys:manage'), jsonOnly(), validate('json', shapes.createKeyBody), async (c) => {
+    const { services, principal } = c.var
+    const { name, scopes, expiresInDays } = c.req.valid('json')
+    const { id, text, hash } = await makeKey()
+    const createdAt = Date.now()
+    const key = {
+      id,
+      ownerId: principal.userId,
+      name,
+      hash,
+      scopes: scopes.join(' '),
+      createdAt,
+      expiresAt: expiresInDays === undefined ? null : createdAt + expiresInDays * DAY_MS,
+    }
+    if (!(await services.identity.keys.create(key, MAX_KEYS))) {
+      throw new AppError('conflict', `You have ${MAX_KEYS} keys: revoke one first.`)
+    }
+    await c.var.audit('key_created', `key:${id}`, { scopes: key.scopes })
+    const answer: shapes.CreatedKeyAnswer = { ...shown(key), key: text }
+    return c.json(answer, 201)
+  })
+  /** Takes hold everywhere within 30 seconds. */
+  .delete('/:id', permit('keys:manage'), validate('param', keyParam), async (c) => {
+    const { services, principal } = c.var
+    const { id } = c.req.valid('param')
+    if (!(await services.identity.keys.remove(principal.userId, id))) {
+      throw new AppError('not_found', 'There is no such key.')
+    }
+    await c.var.audit('key_revoked', `key:${id}`)
+    return c.body(null, 204)
+  })
+
+function shown(key: {
+  readonly id: string
+  readonly name: string
+  readonly scopes: string
+  readonly createdAt: number
+  readonly expiresAt: number | null
+}): shapes.ServiceKey {
+  return {
+    id: key.id,
+    name: key.name,
+    scopes: key.scopes.split(' ') as Scope[],
+    createdAt: new Date(key.createdAt).toISOString(),
+    expiresAt: key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Keys of machines in D1. The secret part is known here by its hash alone; a revoked key has no row.
+ * Who may make and revoke keys is decided by the routes.
+ */
+import { and, desc, eq } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import { serviceKeys, users } from './accounts-schema.ts'
+
+export type ServiceKeyRow = typeof serviceKeys.$inferSelect
+
+/** @returns false when this person has as many keys as they may */
+export async function createServiceKey(db: D1Database, key: ServiceKeyRow, most: number): Promise<boolean> {
+  const { id, ownerId, name, hash, scopes, createdAt, expiresAt } = key
+  const { meta } = await db
+    .prepare(
+      `INSERT INTO service_keys (id, owner_id, name, hash, scopes, created_at, expires_at)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE (SELECT count(*) FROM service_keys WHERE owner_id = ?2) < ?8`,
+    )
+    .bind(id, ownerId, name, hash, scopes, createdAt, expiresAt, most)
+    .run()
+  return meta.changes > 0
+}
+
+/** Newest first. */
+export async function serviceKeysOf(db: D1Database, ownerId: string): Promise<ServiceKeyRow[]> {
+  return await drizzle(db)
+    .select()
+    .from(serviceKeys)
+    .where(eq(serviceKeys.ownerId, ownerId))
+    .orderBy(desc(serviceKeys.createdAt), desc(serviceKeys.id))
+}
+
+/** @returns whether this person had such a key */
+export async function removeServiceKey(db: D1Database, ownerId: string, id: string): Promise<boolean> {
+  const { meta } = await drizzle(db)
+    .delete(serviceKeys)
+    .where(and(eq(serviceKeys.id, id), eq(serviceKeys.ownerId, ownerId)))
+    .run()
+  return meta.changes > 0
+}
+
+/** With what its owner is now. */
+export async function findServiceKey(
+  db: D1Database,
+  id: string,
+): Promise<{ key: ServiceKeyRow; owner: { plan: string; suspended: boolean } } | null> {
+  const row = await drizzle(db)
+    .select({ key: serviceKeys, plan: users.plan, suspendedAt: users.suspendedAt })
+    .from(serviceKeys)
+    .innerJoin(users, eq(users.id, serviceKeys.ownerId))
+    .where(eq(serviceKeys.id, id))
+    .get()
+  return row ? { key: row.key, owner: { plan: row.plan, suspended: row.suspendedAt !== null } } : null
+}
