@@ -13,7 +13,7 @@ import { createIdentity, type Identity } from './identity.ts'
 import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates, mergePlans, type Plans } from './limits/plans.ts'
 import type { Standing } from './limits/standing.ts'
-import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
+import { factsOfPayer, payerOf, TurnAccounts } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
 import { OfflineModel } from './models/offline.ts'
 import { OpenAIModel } from './models/openai.ts'
@@ -146,7 +146,7 @@ export function createServices(env: Env): Services {
     standing: (userId) => standingOf(env.LIMITER, userId),
     usage: {
       quotas: (principal) =>
-        askLimiter(env.LIMITER, principal.userId, (stub) => stub.quotas(factsOf(principal))),
+        askLimiter(env.LIMITER, payerOf(principal), (stub) => stub.quotas(factsOfPayer(principal))),
       days: (userId, since) => usageOf(env.DB, userId, since),
       by: (group, range, limit) => usageBy(env.DB, group, range, limit),
     },

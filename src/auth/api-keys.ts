@@ -22,7 +22,7 @@ export interface FoundKey {
     /** Milliseconds since the epoch; null: it does not. */
     readonly expiresAt: number | null
   }
-  readonly owner: { readonly plan: string; readonly suspended: boolean }
+  readonly owner: { readonly id: string; readonly plan: string; readonly suspended: boolean }
 }
 
 export interface MadeKey {
@@ -66,6 +66,7 @@ export class ServiceKeys {
       role: 'service',
       kind: 'service',
       plan: found.owner.plan,
+      ownerId: found.owner.id,
       scopes: scopes.split(' '),
       ...(expiresAt !== null && { expiresAt: Math.floor(expiresAt / 1000) }),
     }

@@ -40,6 +40,7 @@ const claims = z.object({
   plan: principalShape.shape.plan,
   sid: principalShape.shape.sessionId,
   scopes: principalShape.shape.scopes,
+  own: principalShape.shape.ownerId,
   jti: z.string().min(1).max(64),
   iat: z.int(),
   exp: z.int(),
@@ -108,6 +109,7 @@ export class Tokens {
       ...(plan !== undefined && { plan }),
       ...(sid !== undefined && { sid }),
       ...(scopes !== undefined && { scopes }),
+      ...(principal.ownerId !== undefined && { own: principal.ownerId }),
       ...(isProven && { proof: { iat: issuedAt, exp: expiresAt } }),
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPES[audience], kid: signing.kid })
@@ -139,7 +141,7 @@ export class Tokens {
     }
     const parsed = claims.safeParse(payload)
     if (!parsed.success) throw new AppError('unauthorized', `The ${audience} token is not one of ours.`)
-    const { sub: userId, name, role, kind, plan, sid, scopes, jti, iat, exp, proof } = parsed.data
+    const { sub: userId, name, role, kind, plan, sid, scopes, own, jti, iat, exp, proof } = parsed.data
     if (exp * 1000 <= this.#now()) throw refuse()
     const proven = audience === 'ticket' ? proof : { iat, exp }
     return {
@@ -151,6 +153,7 @@ export class Tokens {
         ...(plan !== undefined && { plan }),
         ...(sid !== undefined && { sessionId: sid }),
         ...(scopes !== undefined && { scopes }),
+        ...(own !== undefined && { ownerId: own }),
         ...(proven && { issuedAt: proven.iat, expiresAt: proven.exp }),
       },
       id: jti,

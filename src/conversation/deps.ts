@@ -44,6 +44,8 @@ export interface TurnEstimate {
 /** What a turn used. All zero: nothing, and what was reserved is given back. */
 export interface TurnUsage extends TurnEstimate {
   readonly userId: string
+  /** Whose quotas it drew on, if not the author's. */
+  readonly payerId: string | null
   /** Under which it was reserved. */
   readonly turnKey: string
   readonly conversationId: string
@@ -60,7 +62,7 @@ export interface Quota {
   counts(author: Principal): boolean
   /** Again with the same key: the same reservation. @returns why not; null when it is reserved */
   reserve(author: Principal, turnKey: string, estimate: TurnEstimate): Promise<ErrorShape | null>
-  release(userId: string, turnKey: string): Promise<void>
+  release(author: Principal, turnKey: string): Promise<void>
   /** Turns of one conversation in the order of its log; told again, they count once. */
   settle(usage: readonly TurnUsage[]): Promise<void>
 }

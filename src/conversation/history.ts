@@ -202,6 +202,7 @@ export class History {
       requestId: input.requestId,
       createdAt: now,
       endedAt: null,
+      payerId: input.author.ownerId ?? null,
     }
     const title = this.#conversation.title === '' ? titleFrom(input.content) : null
     const events = [this.#event('message_created', asked, null, 1)]

@@ -109,6 +109,8 @@ export const turns = sqliteTable(
     requestId: text().notNull(),
     createdAt: integer().notNull(),
     endedAt: integer(),
+    /** Whose quotas it draws on; null: its author's. */
+    payerId: text(),
   },
   (table) => [uniqueIndex('turns_client_key').on(table.clientKey)],
 )

@@ -10,8 +10,8 @@
 
 /** One display frame at 60 Hz: merging below that is seen by nobody, and costs a frame per viewer and token. */
 export const STREAM_FRAME_MS = 16
-/** Most text, in time, that a crash may take: a quarter of a second, and a bit, to stay below four rows a second. */
-export const STREAM_FLUSH_MS = 270
+/** Most text, in time, that a crash may take: a quarter of a second and a bit, to leave rows for what a turn costs besides. */
+export const STREAM_FLUSH_MS = 300
 /** Most text, in UTF-16 code units, that may wait to be stored. */
 export const STREAM_FLUSH_CHARS = 4096
 

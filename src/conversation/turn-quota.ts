@@ -71,7 +71,7 @@ export class TurnQuota {
     if (known !== null) return known
     const { parent, model } = steps.check()
     const { quota, settings } = this.#deps
-    const key = turnKeyOf(this.#history.conversation.id, input.id)
+    const key = turnKeyOf(this.#history.conversation.id, author.ownerId && author.userId, input.id)
     const estimate = {
       model,
       inputTokens: estimateOf(settings, input.content, this.#pathTokens(parent)),
@@ -88,7 +88,7 @@ export class TurnQuota {
       return steps.accept()
     } catch (error) {
       // What was true before may have changed meanwhile: a full queue, a removed member.
-      await quota.release(author.userId, key).catch((failure: unknown) => this.#unreleased(failure))
+      await quota.release(author, key).catch((failure: unknown) => this.#unreleased(failure))
       throw error
     }
   }
@@ -141,7 +141,8 @@ export class TurnQuota {
     return [
       {
         userId: asked.authorId,
-        turnKey: turnKeyOf(this.#history.conversation.id, asked.clientId),
+        payerId: turn.payerId,
+        turnKey: turnKeyOf(this.#history.conversation.id, turn.payerId && asked.authorId, asked.clientId),
         conversationId: this.#history.conversation.id,
         agentId: turn.agentId,
         model: answer.model ?? turn.model,
@@ -195,11 +196,15 @@ export async function reserveFirst(
   input: ChatInput,
 ): Promise<void> {
   if (!quota.counts(author)) return
-  const refusal = await quota.reserve(author, turnKeyOf(conversationId, input.id), {
-    model: input.model ?? model.defaultModel,
-    inputTokens: estimateOf(settings, input.content, 0),
-    outputTokens: settings.answerTokens,
-  })
+  const refusal = await quota.reserve(
+    author,
+    turnKeyOf(conversationId, author.ownerId && author.userId, input.id),
+    {
+      model: input.model ?? model.defaultModel,
+      inputTokens: estimateOf(settings, input.content, 0),
+      outputTokens: settings.answerTokens,
+    },
+  )
   if (refusal) throw AppError.fromShape(refusal)
 }
 
@@ -211,7 +216,10 @@ function estimateOf(
   return systemTokens + Math.min(contextTokens, path + estimateTokenCount(content))
 }
 
-/** The same for a repeat of the same message, and of no other person's: each has a limiter of their own. */
-function turnKeyOf(conversationId: string, clientId: string): string {
-  return `${conversationId}/${clientId}`
+/**
+ * The same for a repeat of the same message, and of no other in the limiter that it is reserved with: there is one for each
+ * person, who shares it with the machines that draw on it.
+ */
+function turnKeyOf(conversationId: string, machine: string | null | undefined, clientId: string): string {
+  return machine ? `${conversationId}/${machine}/${clientId}` : `${conversationId}/${clientId}`
 }

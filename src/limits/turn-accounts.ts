@@ -18,7 +18,10 @@ interface Tokens {
 }
 
 /** A turn that ended, as its conversation tells it. */
-type Ended = Omit<LedgerEntry, 'micros' | 'priced'> & { readonly turnKey: string }
+type Ended = Omit<LedgerEntry, 'micros' | 'priced'> & {
+  readonly turnKey: string
+  readonly payerId: string | null
+}
 
 export interface TurnAccountsDeps {
   readonly db: D1Database
@@ -45,20 +48,20 @@ export class TurnAccounts {
     turnKey: string,
     { model, ...tokens }: Tokens & { readonly model: string },
   ): Promise<ErrorShape | null> {
-    return await this.#deps.reserve(author.userId, turnKey, factsOf(author), {
+    return await this.#deps.reserve(payerOf(author), turnKey, factsOfPayer(author), {
       messages: 1,
       tokens: tokens.inputTokens + tokens.outputTokens,
       micros: this.#deps.cost(model, tokens).micros,
     })
   }
 
-  async release(userId: string, turnKey: string): Promise<void> {
-    await this.#deps.release(userId, turnKey)
+  async release(author: Principal, turnKey: string): Promise<void> {
+    await this.#deps.release(payerOf(author), turnKey)
   }
 
   async settle(ended: readonly Ended[]): Promise<void> {
     const turns = ended.map((turn) => ({ ...turn, ...this.#deps.cost(turn.model, turn) }))
-    const people = Map.groupBy(turns, ({ userId }) => userId)
+    const people = Map.groupBy(turns, ({ userId, payerId }) => payerId ?? userId)
     await Promise.all([
       addUsage(
         this.#deps.db,
@@ -72,6 +75,16 @@ export class TurnAccounts {
 function settlementOf(turn: Ended & { readonly micros: number }): Settlement {
   const { turnKey: key, messages, inputTokens, outputTokens, micros } = turn
   return { key, truth: messages === 0 ? null : { messages, tokens: inputTokens + outputTokens, micros } }
+}
+
+/** Whose quotas this is on: a machine draws on those of who made its key, so that more keys are not more quota. */
+export function payerOf({ userId, ownerId }: Pick<Principal, 'userId' | 'ownerId'>): string {
+  return ownerId ?? userId
+}
+
+/** What their limiter looks at; of a machine's owner it is the plan alone. */
+export function factsOfPayer(principal: Principal): AdmissionFacts {
+  return principal.ownerId === undefined ? factsOf(principal) : { kind: 'user', plan: principal.plan }
 }
 
 /** What of a principal their limiter looks at. */

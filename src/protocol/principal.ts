@@ -18,6 +18,8 @@ export const principal = z.object({
   /** When the proof of this was made and when it ends, in seconds since the epoch. */
   issuedAt: z.int().optional(),
   expiresAt: z.int().optional(),
+  /** Whose quotas a machine draws on: those of who made its key. */
+  ownerId: z.string().max(128).optional(),
   /** What a machine's key is limited to. */
   scopes: z.array(z.string().max(32)).max(16).optional(),
 })

@@ -43,12 +43,14 @@ export async function removeServiceKey(db: D1Database, ownerId: string, id: stri
 export async function findServiceKey(
   db: D1Database,
   id: string,
-): Promise<{ key: ServiceKeyRow; owner: { plan: string; suspended: boolean } } | null> {
+): Promise<{ key: ServiceKeyRow; owner: { id: string; plan: string; suspended: boolean } } | null> {
   const row = await drizzle(db)
     .select({ key: serviceKeys, plan: users.plan, suspendedAt: users.suspendedAt })
     .from(serviceKeys)
     .innerJoin(users, eq(users.id, serviceKeys.ownerId))
     .where(eq(serviceKeys.id, id))
     .get()
-  return row ? { key: row.key, owner: { plan: row.plan, suspended: row.suspendedAt !== null } } : null
+  return row
+    ? { key: row.key, owner: { id: row.key.ownerId, plan: row.plan, suspended: row.suspendedAt !== null } }
+    : null
 }

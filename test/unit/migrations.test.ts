@@ -33,6 +33,8 @@ const RELEASED: Readonly<Record<string, string>> = {
   'migrations/d1/0002_accounts.sql': '597459616ddfb26921f7e98826358f71982dc191efd4408523623ea20257a72e',
   'migrations/d1/0003_usage.sql': 'd524d53a862c7cb229b1e605d560c5da292393fb8d41521605b8a222ef935f72',
   'migrations/d1/0004_members.sql': 'f1f34086c2c4f8b7671e360788679fe0031589e625c3eae6937ed8f78b0c0b1f',
+  'migrations/conversation/0002_payer.sql':
+    '4296d40ef073e182e8b43f054849d58fce05419ee8c463dd6d692223af1ae002',
   'migrations/d1/0005_audit.sql': 'f7bb9cc6a0ba66cf410610b4fb60753b9cd14bc1293ec5dffb66886a8617f7e1',
 }
 

@@ -5,7 +5,10 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { KEY_CACHE_MS, makeKey, ServiceKeys, type FoundKey } from '../../src/auth/api-keys.ts'
 import { createdKeyAnswer, keysAnswer, type CreatedKeyAnswer } from '../../src/protocol/accounts.ts'
+import type { ChatAnswer } from '../../src/protocol/http.ts'
+import { usageAnswer } from '../../src/protocol/usage.ts'
 import { askWith } from './http-checks.ts'
+import { limiterOf, tellAll } from './limited-people.ts'
 import { Account, send } from './worker-account.ts'
 import { message, problemOf, unique } from './worker-guest.ts'
 
@@ -46,6 +49,36 @@ describe('a service key', () => {
     expect(await (await send('GET', '/api/conversations', { token: key })).json()).toMatchObject({
       conversations: [{ ownerId: `service:${id}` }],
     })
+  })
+
+  test('A10 L6 draws on the quotas of who made it: more keys are not more quota', async () => {
+    const ada = await Account.register()
+    const keys = await Promise.all([newKey(ada), newKey(ada, { name: 'Another' })])
+    await limiterOf(ada.userId).setPlan('one')
+    const [first, second] = keys.map(
+      ({ key }) =>
+        (content: string) =>
+          send('POST', '/api/chat', { token: key, body: { message: content, idempotencyKey: 'same' } }),
+    )
+    const answer = await first?.(message(unique(), 'text=ok'))
+    expect(answer?.status).toBe(200)
+    const refused = await second?.(message(unique(), 'text=ok'))
+    expect(await problemOf(refused ?? Response.error())).toMatchObject({
+      status: 429,
+      code: 'quota_exceeded',
+      limit: { name: 'messages_per_day', limit: 1, remaining: 0 },
+    })
+    const own = await ada.request('POST', '/api/chat', { message: message(unique(), 'text=ok') })
+    expect(own.status).toBe(429)
+    const { conversationId } = (await answer?.json<ChatAnswer>()) ?? { conversationId: '' }
+    await tellAll(conversationId)
+    for (const token of [ada.session.accessToken, keys[1]?.key ?? '']) {
+      const usage = usageAnswer.parse(await (await send('GET', '/api/usage', { token })).json())
+      expect(usage.quotas.find(({ name }) => name === 'messages_per_day')).toMatchObject({
+        used: 1,
+        reserved: 0,
+      })
+    }
   })
 
   test('A10 does no more than its scopes say, and nothing that is for people', async () => {
