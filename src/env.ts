@@ -28,10 +28,16 @@ export interface Env {
 }
 
 /** A whole number in a variable, which is text when it comes from `.dev.vars` or the command line. */
-const int = (standard: number, least: number, most: number) =>
+const int = <Standard extends number | undefined>(standard: Standard, least: number, most: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' && value.trim() === '' ? undefined : value),
-    z.coerce.number().int().min(least).max(most).default(standard),
+    z.coerce
+      .number()
+      .int()
+      .min(least)
+      .max(most)
+      .optional()
+      .transform((value) => value ?? standard),
   )
 
 /** Empty means not set, here and for numbers: `.dev.vars` files keep their keys. */
@@ -157,6 +163,8 @@ const configShape = z
     })),
     /** Requests per address in 10 seconds: what `[[ratelimits]]` in wrangler.toml says, for the answer that refuses more. */
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
+    /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */
+    NEWCOMERS_PER_HOUR: int(undefined, 0, 1_000_000),
     MAX_QUEUED_TURNS: int(16, 0, 1_000),
     /** How soon a turn whose process died is taken up again when nobody asks for it. */
     TURN_WATCHDOG_MS: int(15_000, 100, 600_000),
@@ -171,7 +179,10 @@ const configShape = z
     /** Pace of the offline provider, per word. */
     OFFLINE_PACE_MS: int(20, 0, 10_000),
   })
-  .transform((vars) => ({ ...vars, isLocal: vars.ENVIRONMENT === 'local' }))
+  .transform((vars) => {
+    const isLocal = vars.ENVIRONMENT === 'local'
+    return { ...vars, isLocal, NEWCOMERS_PER_HOUR: vars.NEWCOMERS_PER_HOUR ?? (isLocal ? 0 : 60) }
+  })
 
 export type Config = z.infer<typeof configShape>
 

@@ -26,6 +26,8 @@ export interface Identity {
   readonly sessions: Sessions
   account(id: string): Promise<accounts.Account | null>
   rename(id: string, name: string): Promise<accounts.Account | null>
+  /** Counts somebody who is new here. @throws AppError `rate_limited` when too many come from their network */
+  welcome(address: string): Promise<void>
   /** Whether a guest's token of this id is of the past. */
   isRegistered(id: string): Promise<boolean>
   readonly keys: {
@@ -88,6 +90,7 @@ export function createIdentity({ env, config, logger, tokens, voidTokens }: Iden
     sessions: openSessions,
     account: (id) => accounts.accountById(db, id),
     rename: (id, name) => accounts.renameAccount(db, id, name),
+    welcome: (address) => welcome(env, config.NEWCOMERS_PER_HOUR, address),
     isRegistered: (id) => accounts.isRegistered(db, id),
     keys: {
       create: (key, most) => keys.createServiceKey(db, key, most),
@@ -132,6 +135,21 @@ async function beginAttempt(env: Env, account: string, address: string): Promise
       retryAfterMs: RETRY_AFTER_MS,
     })
   }
+}
+
+async function welcome(env: Env, perHour: number, address: string): Promise<void> {
+  if (perHour === 0) return
+  let refused: ErrorShape | null
+  try {
+    refused = await countsOf(env, `address:${networkOf(address)}`).tryNewcomer(perHour)
+  } catch (cause) {
+    // Everyone who is new has quotas, and those are money.
+    throw new AppError('unavailable', 'Nobody new can come right now.', {
+      cause,
+      retryAfterMs: RETRY_AFTER_MS,
+    })
+  }
+  if (refused) throw AppError.fromShape(refused)
 }
 
 /** A count that was not taken back is forgotten in time: that must not keep out whoever proved who they are. */

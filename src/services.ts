@@ -13,7 +13,7 @@ import { createIdentity, type Identity } from './identity.ts'
 import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates, mergePlans, type Plans } from './limits/plans.ts'
 import type { Standing } from './limits/standing.ts'
-import { factsOfPayer, payerOf, TurnAccounts } from './limits/turn-accounts.ts'
+import { factsOf, factsOfPayer, payerOf, TurnAccounts } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
 import { OfflineModel } from './models/offline.ts'
 import { OpenAIModel } from './models/openai.ts'
@@ -75,7 +75,10 @@ export interface Services {
 }
 
 async function cutSockets(env: Env, userId: string, code: ErrorCode): Promise<void> {
-  const rooms = await standingOf(env.LIMITER, userId).connections()
+  await cutIn(env, await standingOf(env.LIMITER, userId).connections(), userId, code)
+}
+
+async function cutIn(env: Env, rooms: readonly string[], userId: string, code: ErrorCode): Promise<void> {
   const cuts = rooms.map((id) =>
     env.CONVERSATIONS.get(env.CONVERSATIONS.idFromName(id)).disconnect(userId, code),
   )
@@ -206,9 +209,12 @@ export function conversationParts(
       if (!admission.ok) throw AppError.fromShape(admission.error)
       return { ...principal, plan: admission.plan }
     },
-    connected: async (userId, conversationId, isHere) => {
-      const standing = standingOf(env.LIMITER, userId)
-      await (isHere ? standing.connected(conversationId) : standing.disconnected(conversationId))
+    connected: async (who, conversationId, isHere) => {
+      const standing = standingOf(env.LIMITER, who.userId)
+      if (!isHere) return await standing.disconnected(conversationId)
+      const { refused, dropped } = await standing.connected(conversationId, factsOf(who))
+      await cutIn(env, dropped, who.userId, 'too_many_connections')
+      if (refused) throw AppError.fromShape(refused)
     },
     warn: (event, details) => logger.warn(event, details),
     report: (event, error, details) => logger.error(event, error, details),

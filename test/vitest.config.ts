@@ -4,6 +4,7 @@
  */
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { LogReporter } from './support/log-reporter.ts'
 
 const FAST = { capacity: 10_000, perSecond: 10_000 }
 
@@ -15,13 +16,21 @@ const PLANS = {
   one: { messagesPerDay: 1 },
   single: { concurrentTurns: 1 },
   nothing: { messagesPerDay: 0 },
+  // Each has room for what one turn is expected to use, and not for that and what one has used.
+  tokens: { tokensPerDay: 650 },
+  monthly: { tokensPerMonth: 650 },
+  money: { usdPerMonth: 0.001_02 },
   slow: { buckets: { read: { capacity: 3, perSecond: 0.01 } } },
 }
+
+/** Dollars per million tokens; the other model has no price. Tests know them as `costUsdOf` of limited-people.ts. */
+const MODEL_PRICES = { 'test-model': { input: 0.1, output: 2 } }
 
 export default defineConfig({
   test: {
     // The log of a request is worth reading when its test failed, and noise when it passed.
     silent: 'passed-only',
+    reporters: ['default', new LogReporter('workers')],
     projects: [
       {
         root: new URL('..', import.meta.url).pathname,
@@ -46,6 +55,7 @@ export default defineConfig({
                 // Longer than the tests take: alarms come when a test calls them.
                 TURN_WATCHDOG_MS: '120000',
                 PLANS: JSON.stringify(PLANS),
+                MODEL_PRICES: JSON.stringify(MODEL_PRICES),
                 // Tests fill conversations over one socket; its limit is still one that a test can reach.
                 FRAME_RATES: JSON.stringify({ chat: { capacity: 300, perSecond: 100 } }),
               },
@@ -57,6 +67,7 @@ export default defineConfig({
           name: 'workers',
           include: ['test/workers/**/*.test.ts'],
           globalSetup: ['./test/workers/global-setup.ts'],
+          setupFiles: ['./test/workers/log-keeping.ts'],
         },
       },
     ],

@@ -13,6 +13,7 @@ import {
   forgottenAt,
   givenBack,
   NETWORK,
+  newcomers,
   NONE,
   refusal,
   waitMs,
@@ -27,6 +28,8 @@ const MAX_KNOWN = 20
 
 /** Row names: this one for all networks; `from:<network>` for one; `known:<network>` for one that was signed in from. */
 const ALL = 'all'
+/** Row of those who are new. */
+const NEW = 'new'
 
 export class AttemptsObject extends DurableObject {
   /**
@@ -44,6 +47,14 @@ export class AttemptsObject extends DurableObject {
   /** @returns as {@link tryAccount} */
   async tryNetwork(): Promise<ErrorShape | null> {
     return await this.#try([[ALL, NETWORK]])
+  }
+
+  /** Counts somebody who is new here, for good. @returns null, or why they have to wait */
+  async tryNewcomer(perHour: number): Promise<ErrorShape | null> {
+    const refused = await this.#try([[NEW, newcomers(perHour)]])
+    if (!refused?.limit) return refused
+    const detail = 'Too many new people come from this network. Wait a moment, or sign in.'
+    return { ...refused, detail, limit: { ...refused.limit, unit: 'people' } }
   }
 
   /** The password was right: this network's failures are forgotten, and the try is taken back from the rest. */

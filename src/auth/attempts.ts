@@ -47,6 +47,12 @@ export const NETWORK: Rule = {
   forgetMs: MINUTE_MS,
 }
 
+/** People who are new here, of one network: so many at once, and each leaves room for the next in its part of an hour. */
+export function newcomers(perHour: number): Rule {
+  const each = Math.ceil(HOUR_MS / perHour)
+  return { name: 'newcomers', free: perHour, firstWaitMs: each, maxWaitMs: each, forgetMs: each }
+}
+
 /** Failures at a time, and those that are forgotten by now taken off. */
 export interface Count {
   readonly failures: number

@@ -44,8 +44,8 @@ const claims = z.object({
   jti: z.string().min(1).max(64),
   iat: z.int(),
   exp: z.int(),
-  /** In a ticket: the times of the access token that it was given for. */
-  proof: z.object({ iat: z.int(), exp: z.int() }).optional(),
+  /** In a ticket: the times of what it was given for; a service key says only when it ends, if it does. */
+  proof: z.object({ iat: z.int().optional(), exp: z.int().optional() }).optional(),
 })
 
 export interface Ticket {
@@ -95,7 +95,7 @@ export class Tokens {
     const { signing } = await this.#current()
     const iat = Math.floor(this.#now() / 1000)
     const { userId: sub, name, role, kind, plan, sessionId: sid, scopes, issuedAt, expiresAt } = principal
-    const isProven = audience === 'ticket' && issuedAt !== undefined && expiresAt !== undefined
+    const proof = { iat: issuedAt, exp: expiresAt }
     return await new SignJWT({
       iss: ISSUER,
       aud: audience,
@@ -110,7 +110,8 @@ export class Tokens {
       ...(sid !== undefined && { sid }),
       ...(scopes !== undefined && { scopes }),
       ...(principal.ownerId !== undefined && { own: principal.ownerId }),
-      ...(isProven && { proof: { iat: issuedAt, exp: expiresAt } }),
+      // JSON leaves out what is undefined.
+      ...(audience === 'ticket' && { proof }),
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPES[audience], kid: signing.kid })
       .sign(signing.key)
@@ -154,7 +155,8 @@ export class Tokens {
         ...(sid !== undefined && { sessionId: sid }),
         ...(scopes !== undefined && { scopes }),
         ...(own !== undefined && { ownerId: own }),
-        ...(proven && { issuedAt: proven.iat, expiresAt: proven.exp }),
+        ...(proven?.iat !== undefined && { issuedAt: proven.iat }),
+        ...(proven?.exp !== undefined && { expiresAt: proven.exp }),
       },
       id: jti,
       expiresAt: exp,

@@ -1,9 +1,15 @@
 /**
- * The REST routes of one's own account as typed calls: profile, devices, what was used, taking one's data away.
- * Signing in and out, which change the session, are in `account.ts`.
+ * The REST routes of one's own account as typed calls: name, devices, keys of machines, what was used, taking one's data
+ * away. Signing in and out, which change the session, are in `account.ts`.
  */
 import * as accounts from '../protocol/accounts.ts'
-import type { MeAnswer, SessionsAnswer } from '../protocol/accounts.ts'
+import type {
+  CreatedKeyAnswer,
+  CreateKeyBody,
+  MeAnswer,
+  ServiceKey,
+  SessionsAnswer,
+} from '../protocol/accounts.ts'
 import { eraseAnswer, receipt, type EraseBody, type Receipt } from '../protocol/privacy.ts'
 import { usageAnswer, type UsageAnswer } from '../protocol/usage.ts'
 import type { Caller } from './caller.ts'
@@ -19,6 +25,7 @@ export class AccountApi {
     return await this.#caller.json({ method: 'GET', path: '/api/me' }, accounts.meAnswer)
   }
 
+  /** Tokens keep the old name until they are renewed: `session.renew()`. */
   async rename(name: string): Promise<MeAnswer> {
     return await this.#caller.json({ method: 'PATCH', path: '/api/me', body: { name } }, accounts.meAnswer)
   }
@@ -31,6 +38,20 @@ export class AccountApi {
 
   async endSession(id: string): Promise<void> {
     await this.#caller.done({ method: 'DELETE', path: `/api/me/sessions/${encodeURIComponent(id)}` })
+  }
+
+  /** Those in force, newest first. */
+  async keys(): Promise<ServiceKey[]> {
+    return (await this.#caller.json({ method: 'GET', path: '/api/keys' }, accounts.keysAnswer)).keys
+  }
+
+  /** @returns with the key itself, which no other answer has: show it at once, or it is lost */
+  async createKey(body: CreateKeyBody): Promise<CreatedKeyAnswer> {
+    return await this.#caller.json({ method: 'POST', path: '/api/keys', body }, accounts.createdKeyAnswer)
+  }
+
+  async revokeKey(id: string): Promise<void> {
+    await this.#caller.done({ method: 'DELETE', path: `/api/keys/${encodeURIComponent(id)}` })
   }
 
   async usage(): Promise<UsageAnswer> {

@@ -205,7 +205,11 @@ function accepted(state: State, frame: FrameOf<'message_accepted'>): State {
   return { ...state, pending }
 }
 
+const ABOUT_THE_LINK: ReadonlySet<string> = new Set(['auth_required', 'access_changed', 'suspended'])
+
 function refused(state: State, frame: FrameOf<'error'>): State {
+  // Why the link is cut, which is about to be made again: the link has a voice of its own.
+  if (frame.id === undefined && ABOUT_THE_LINK.has(frame.code)) return state
   const error = ParleyError.fromFrame(frame).toTurnError()
   if (!state.pending.some((sent) => sent.id === frame.id)) return { ...state, notice: error }
   const pending = state.pending.map((sent) =>

@@ -62,10 +62,11 @@ export class Caller {
     if (call.isPublic) return await this.#sendAsAnybody(call)
     const token = await this.#session.token()
     const response = await this.#fetch(call, token)
-    if (response.status !== 401) return await okOrThrow(response)
+    if (response.ok) return response
     const refusal = await ParleyError.fromResponse(response)
+    if (refusal.code === 'suspended') await this.#session.suspended(token)
     // A wrong password says nothing about the token.
-    if (refusal.code === 'invalid_credentials') throw refusal
+    if (refusal.status !== 401 || refusal.code === 'invalid_credentials') throw refusal
     return await okOrThrow(await this.#fetch(call, await this.#session.replace(token)))
   }
 

@@ -106,6 +106,19 @@ export class Session {
     return (await this.#refreshOnce(refused)).accessToken
   }
 
+  /** Another token of the same person, which says what has changed since: a name, a role. */
+  async renew(): Promise<void> {
+    await this.replace(await this.token())
+  }
+
+  /** Whoever has this token is suspended: nothing more can be asked until the person decides who to be. */
+  async suspended(token: string): Promise<void> {
+    await this.change(async (now) => {
+      if (!now || kept.isEnded(now) || now.accessToken !== token) return null
+      return { ended: 'suspended', email: kept.isAccount(now) ? now.user.email : null }
+    })
+  }
+
   /**
    * Changes who sits here, while no other tab renews or changes anything.
    *

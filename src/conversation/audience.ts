@@ -65,6 +65,11 @@ export class Audience {
     return this.#room.has(reader)
   }
 
+  /** Those who follow one turn and are not here otherwise. */
+  followers(): Reader[] {
+    return this.#room.absent()
+  }
+
   /** Catches the reader up and lets it read along (rules R2–R8). */
   join(reader: Reader, frame: JoinConversation): void {
     const live = this.#runner().live()

@@ -10,9 +10,10 @@ import type { Principal } from '../protocol/principal.ts'
 import { removed } from './access.ts'
 import type { Audience } from './audience.ts'
 import { errorFrame, type LastingReader } from './frame-intake.ts'
+import type { Reader } from './room.ts'
 
 export interface ConnectionsDeps {
-  readonly audience: Pick<Audience, 'has' | 'sendTo' | 'leave' | 'cut' | 'restore'>
+  readonly audience: Pick<Audience, 'has' | 'sendTo' | 'leave' | 'cut' | 'restore' | 'followers'>
   readonly maxSocketsPerUser: number
   readonly maxSocketsPerRoom: number
   /** How long an expired proof is still good for, while a fresh one is on its way. */
@@ -21,8 +22,9 @@ export interface ConnectionsDeps {
   now(): number
   /** Sees to it that {@link Connections.check} is called by then. */
   checkBy(time: number): void
+  /** @throws AppError why the sockets of this person may not stay */
+  connected(who: Principal, isHere: boolean): Promise<void>
   /** @throws AppError `unauthorized` */
-  connected(userId: string, isHere: boolean): Promise<void>
   verify(token: string): Promise<Principal>
   report(event: string, error: unknown): void
 }
@@ -30,6 +32,8 @@ export interface ConnectionsDeps {
 export class Connections {
   readonly #deps: ConnectionsDeps
   readonly #open = new Set<LastingReader>()
+  /** What each person's limiter is being told. */
+  readonly #telling = new Map<string, Promise<void>>()
   #nextCheck = Number.POSITIVE_INFINITY
 
   constructor(deps: ConnectionsDeps) {
@@ -38,17 +42,26 @@ export class Connections {
 
   /** @throws AppError `too_many_connections` */
   admit({ userId }: Principal): void {
-    const own = [...this.#open].filter((reader) => reader.principal.userId === userId).length
-    if (own >= this.#deps.maxSocketsPerUser)
-      throw tooMany('connections_per_user', this.#deps.maxSocketsPerUser)
-    if (this.#open.size >= this.#deps.maxSocketsPerRoom)
-      throw tooMany('connections_per_conversation', this.#deps.maxSocketsPerRoom)
+    this.#refuseMore([...this.#open], userId)
+  }
+
+  /** The same for one who follows a turn without a socket: those are counted by themselves. @throws AppError as above */
+  admitFollower({ userId }: Principal): void {
+    this.#refuseMore(this.#deps.audience.followers(), userId)
+  }
+
+  #refuseMore(readers: readonly Reader[], userId: string): void {
+    const { maxSocketsPerUser, maxSocketsPerRoom } = this.#deps
+    const own = readers.filter((reader) => reader.principal.userId === userId).length
+    if (own >= maxSocketsPerUser) throw tooMany('connections_per_user', maxSocketsPerUser)
+    if (readers.length >= maxSocketsPerRoom) throw tooMany('connections_per_conversation', maxSocketsPerRoom)
   }
 
   /** A new socket. */
   add(reader: LastingReader): void {
-    if (!this.#isConnected(reader.principal.userId)) this.#tell(reader.principal.userId, true)
+    const isFirst = !this.#isConnected(reader.principal.userId)
     this.#open.add(reader)
+    if (isFirst) this.#tell(reader.principal)
     this.#watch(reader)
   }
 
@@ -146,14 +159,28 @@ export class Connections {
   }
 
   #tellIfGone({ principal }: LastingReader): void {
-    if (!this.#isConnected(principal.userId)) this.#tell(principal.userId, false)
+    if (!this.#isConnected(principal.userId)) this.#tell(principal)
   }
 
-  /** Not waited for: one who is suspended in between keeps a socket until their proof expires. */
-  #tell(userId: string, isHere: boolean): void {
-    this.#deps
-      .connected(userId, isHere)
-      .catch((error: unknown) => this.#deps.report('connection_not_told', error))
+  /** Not waited for by the socket; but one after the other, so that the last that is told of a person is how it is. */
+  #tell(who: Principal): void {
+    const { userId } = who
+    const before = this.#telling.get(userId)
+    const tell = async (): Promise<void> => {
+      if (before) await before
+      const isHere = this.#isConnected(userId)
+      try {
+        await this.#deps.connected(who, isHere)
+      } catch (error) {
+        // Suspended, or signed out, after the Worker had let them in.
+        if (isHere && error instanceof AppError && !error.retryable)
+          this.cut((each) => each.userId === userId, error)
+        else this.#deps.report('connection_not_told', error)
+      }
+      if (this.#telling.get(userId) === mine) this.#telling.delete(userId)
+    }
+    const mine: Promise<void> = tell()
+    this.#telling.set(userId, mine)
   }
 
   #end(reader: LastingReader, error: AppError): void {

@@ -235,6 +235,7 @@ export class ConversationObject extends DurableObject<Env> {
     return await settled(() => {
       const conversation = this.#current(principal, 'conversation:read')
       const turn = conversation.turnOf(messageId)
+      conversation.doors.connections.admitFollower(principal)
       const names = { turnId: turnIdOf(turn.number), messageId: messageIdOf(turn.number) }
       const reader = new TurnReader(principal, names, (gone) => conversation.audience.leave(gone))
       if (!conversation.audience.follow(reader, turn, after, have)) reader.end()

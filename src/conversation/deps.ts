@@ -50,7 +50,7 @@ export interface TurnUsage extends TurnEstimate {
   readonly turnKey: string
   readonly conversationId: string
   readonly agentId: string
-  /** When it ended, ms, and the `seq` of the event that says so. */
+  /** When it ended, ms, and the place of the event that says so among all that were ever of this id. */
   readonly at: number
   readonly seq: number
   readonly messages: 0 | 1
@@ -93,8 +93,12 @@ export interface ConversationDeps {
   readonly quota: Quota
   /** Who sent this access token. @throws AppError `unauthorized` */
   verify(token: string): Promise<Principal>
-  /** This person has sockets here, or has none any more: told to what knows where to cut them. */
-  connected(userId: string, conversationId: string, isHere: boolean): Promise<void>
+  /**
+   * This person has sockets here, or has none any more: told to what knows where to cut them.
+   *
+   * @throws AppError why the sockets may not stay
+   */
+  connected(who: Principal, conversationId: string, isHere: boolean): Promise<void>
   /** Milliseconds since the epoch. */
   now(): number
   /** Calls `run` once after `ms`; the result cancels it. */

@@ -45,7 +45,7 @@ export function openDoors({ db, history, membership, log, audience, deps, ...cal
     now,
     report,
     isMember: (userId) => membership.roleOf(userId) !== null,
-    connected: (userId, isHere) => deps.connected(userId, history.conversation.id, isHere),
+    connected: (who, isHere) => deps.connected(who, history.conversation.id, isHere),
     checkBy: (time) => calls.checkProofsBy(time),
     verify: (token) => deps.verify(token),
   })

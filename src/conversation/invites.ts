@@ -34,6 +34,8 @@ export interface InvitesDeps {
 
 export class Invites {
   readonly #deps: InvitesDeps
+  /** Those that D1 is being told of. */
+  #making = 0
 
   constructor(deps: InvitesDeps) {
     this.#deps = deps
@@ -43,25 +45,30 @@ export class Invites {
   async create(owner: Principal, input: CreateInviteBody, hash: string): Promise<Invite> {
     const { db, access, directory, conversationId } = this.#deps
     access.authorize(owner, 'conversation:members')
-    if (this.#rows().length >= MAX_LINKS)
+    if (this.#rows().length + this.#making >= MAX_LINKS)
       throw new AppError('conflict', `There may be ${MAX_LINKS} invites; revoke one first.`)
     const createdAt = this.#deps.now()
     const expiresAt = createdAt + input.expiresInHours * HOUR_MS
-    return await withLink(directory, { kind: 'invite', hash, conversationId, expiresAt }, () => {
-      // D1 took its time: what was allowed then may not be any more.
-      access.authorize(owner, 'conversation:members')
-      const row: InviteRow = {
-        id: crypto.randomUUID(),
-        hash,
-        role: input.role,
-        createdAt,
-        expiresAt,
-        maxUses: input.maxUses ?? null,
-        uses: 0,
-      }
-      db.insert(invites).values(row).run()
-      return toInvite(row)
-    })
+    this.#making++
+    try {
+      return await withLink(directory, { kind: 'invite', hash, conversationId, expiresAt }, () => {
+        // D1 took its time: what was allowed then may not be any more.
+        access.authorize(owner, 'conversation:members')
+        const row: InviteRow = {
+          id: crypto.randomUUID(),
+          hash,
+          role: input.role,
+          createdAt,
+          expiresAt,
+          maxUses: input.maxUses ?? null,
+          uses: 0,
+        }
+        db.insert(invites).values(row).run()
+        return toInvite(row)
+      })
+    } finally {
+      this.#making--
+    }
   }
 
   list(principal: Principal): Invite[] {

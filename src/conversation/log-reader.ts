@@ -103,15 +103,18 @@ export class LogReader {
     return row?.number ?? null
   }
 
-  /** The way from the root to a message, oldest first: the newest `most` of it. */
-  branch(tip: number, most: number): { messages: MessageRow[]; isWhole: boolean } {
+  /** The way from the root to a message, oldest first: the newest of it, as far as both bounds reach. */
+  branch(tip: number, most: number, mostChars: number): { messages: MessageRow[]; isWhole: boolean } {
     const path: MessageRow[] = []
     let next: number | null = tip
+    let chars = 0
     for (const row of this.#statements.messagesBefore(tip + 1)) {
       if (row.number !== next) continue
+      chars += row.content.length
+      if (path.length === most || chars > mostChars) break
       path.push(row)
       next = row.parent
-      if (next === null || path.length === most) break
+      if (next === null) break
     }
     return { messages: path.toReversed(), isWhole: next === null }
   }

@@ -67,6 +67,11 @@ export class Room {
     return [...viewers.values()]
   }
 
+  /** Readers who do not count as somebody who is here. */
+  absent(): Reader[] {
+    return [...this.#readers].filter(({ present }) => !present)
+  }
+
   /** Says one last thing to these, and ends them. @returns whether somebody who was present is gone */
   cut(which: (principal: Principal) => boolean, frame: ServerFrame, code: number, reason: string): boolean {
     const gone = [...this.#readers].filter(({ principal }) => which(principal))

@@ -20,6 +20,8 @@ type ShareRow = typeof shares.$inferSelect
 const DAY_MS = 24 * 3_600_000
 /** Messages that a shared page shows at most, the newest of its branch. */
 const MAX_SHARED_MESSAGES = 1_000
+/** And their text, in UTF-16 code units: anybody may ask, and it is in memory with the conversation. */
+const MAX_SHARED_CHARS = 2 * 1024 * 1024
 
 export interface SharesDeps {
   readonly db: Database
@@ -35,6 +37,8 @@ export interface SharesDeps {
 
 export class Shares {
   readonly #deps: SharesDeps
+  /** Those that D1 is being told of. */
+  #making = 0
 
   constructor(deps: SharesDeps) {
     this.#deps = deps
@@ -44,27 +48,32 @@ export class Shares {
   async create(owner: Principal, input: CreateShareBody, hash: string): Promise<Share> {
     const { db, access, directory, conversationId } = this.#deps
     access.authorize(owner, 'conversation:share')
-    if (this.#rows().length >= MAX_LINKS)
+    if (this.#rows().length + this.#making >= MAX_LINKS)
       throw new AppError('conflict', `There may be ${MAX_LINKS} shares; revoke one first.`)
     const tip = this.#tipOf(input)
     const createdAt = this.#deps.now()
     const expiresAt = input.expiresInDays === undefined ? null : createdAt + input.expiresInDays * DAY_MS
     const title = tip === null ? null : this.#deps.title()
-    return await withLink(directory, { kind: 'share', hash, conversationId, expiresAt }, () => {
-      access.authorize(owner, 'conversation:share')
-      const id = crypto.randomUUID()
-      const row: ShareRow = {
-        id,
-        hash,
-        tip,
-        title,
-        requireSignIn: input.requireSignIn,
-        createdAt,
-        expiresAt,
-      }
-      db.insert(shares).values(row).run()
-      return toShare(row)
-    })
+    this.#making++
+    try {
+      return await withLink(directory, { kind: 'share', hash, conversationId, expiresAt }, () => {
+        access.authorize(owner, 'conversation:share')
+        const id = crypto.randomUUID()
+        const row: ShareRow = {
+          id,
+          hash,
+          tip,
+          title,
+          requireSignIn: input.requireSignIn,
+          createdAt,
+          expiresAt,
+        }
+        db.insert(shares).values(row).run()
+        return toShare(row)
+      })
+    } finally {
+      this.#making--
+    }
   }
 
   list(principal: Principal): Share[] {
@@ -99,7 +108,7 @@ export class Shares {
       throw new AppError('unauthorized', 'Sign in with an account to see this.')
     const tip = row.tip ?? log.newestAnswer()
     const { messages, isWhole } =
-      tip === null ? { messages: [], isWhole: true } : log.branch(tip, MAX_SHARED_MESSAGES)
+      tip === null ? { messages: [], isWhole: true } : log.branch(tip, MAX_SHARED_MESSAGES, MAX_SHARED_CHARS)
     return {
       title: row.title ?? this.#deps.title(),
       mode: modeOf(row),

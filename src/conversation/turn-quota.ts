@@ -17,6 +17,10 @@ import type { LogReader } from './log-reader.ts'
 /** Events that one delivery looks at: after a long failure of D1 it goes on in steps. */
 const EVENTS_AT_A_TIME = 400
 
+/** 2020: so that places stay whole numbers for centuries. */
+const PLACES_SINCE = Date.UTC(2020)
+const PLACES_PER_MS = 1024
+
 const ENDINGS: readonly string[] = [
   'stream_complete',
   'stream_stopped',
@@ -147,7 +151,7 @@ export class TurnQuota {
         agentId: turn.agentId,
         model: answer.model ?? turn.model,
         at,
-        seq,
+        seq: this.#placeOf(seq),
         messages: wasUsed ? 1 : 0,
         ...(answer.usage ??
           (wasUsed
@@ -158,6 +162,14 @@ export class TurnQuota {
             : { inputTokens: 0, outputTokens: 0 })),
       },
     ]
+  }
+
+  /**
+   * Where an event stands among all of this id: a conversation that was deleted can be made again under the same key, and
+   * begins at 1, while the ledger remembers how far it has counted. No log grows by so many events in a millisecond.
+   */
+  #placeOf(seq: number): number {
+    return (this.#history.conversation.createdAt - PLACES_SINCE) * PLACES_PER_MS + seq
   }
 
   /** Of the way from what a message answers back to the root. An answer that is not written yet counts as it is reserved. */

@@ -20,15 +20,17 @@ export class TurnReader implements Reader {
   readonly #turnId: string
   readonly #messageId: string
   readonly #encoder = new TextEncoder()
+  readonly #left: (reader: TurnReader) => void
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null
   #isSilent = true
 
-  /** @param left called once when the caller went away before the turn ended */
+  /** @param left called once when it takes nothing any more, whoever ended it */
   constructor(
     principal: Principal,
     turn: { turnId: string; messageId: string },
     left: (reader: TurnReader) => void,
   ) {
+    this.#left = left
     this.principal = principal
     this.#turnId = turn.turnId
     this.#messageId = turn.messageId
@@ -43,10 +45,7 @@ export class TurnReader implements Reader {
           if (this.#isSilent && this.#controller) controller.enqueue(this.#encoder.encode('\n'))
           this.#isSilent = false
         },
-        cancel: () => {
-          this.#controller = null
-          left(this)
-        },
+        cancel: () => void this.#leave(),
       },
       { highWaterMark: 0 },
     )
@@ -64,15 +63,19 @@ export class TurnReader implements Reader {
 
   /** Cuts the stream; it does nothing to one that has ended. */
   close(): void {
-    const controller = this.#controller
-    this.#controller = null
-    controller?.error(new Error('the stream was cut; resume it'))
+    this.#leave()?.error(new Error('the stream was cut; resume it'))
   }
 
   end(): void {
+    this.#leave()?.close()
+  }
+
+  /** @returns what was written to until now */
+  #leave(): ReadableStreamDefaultController<Uint8Array> | null {
     const controller = this.#controller
     this.#controller = null
-    controller?.close()
+    if (controller) this.#left(this)
+    return controller
   }
 
   #concerns(frame: ServerFrame): boolean {

@@ -6,6 +6,7 @@
  * What is left is told with every answer, as the IETF draft has it (draft-ietf-httpapi-ratelimit-headers).
  */
 import type { Context, MiddlewareHandler } from 'hono'
+import { networkOf } from '../auth/attempts.ts'
 import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
 import type { LimitState, RouteClass } from '../limits/standing.ts'
@@ -24,7 +25,7 @@ export function floodGuard(): MiddlewareHandler<AppEnv> {
     const guard = c.env.FLOOD_GUARD
     // Set by Cloudflare, whatever a client sends; without it (a test, another Worker) there is no address to count.
     const address = c.req.header('cf-connecting-ip')
-    if (guard && address !== undefined && !(await guard.limit({ key: address })).success) {
+    if (guard && address !== undefined && !(await guard.limit({ key: networkOf(address) })).success) {
       const { FLOOD_LIMIT: limit } = c.var.services.config
       const name = 'address'
       tell(c, [{ name, limit, windowS: FLOOD_PERIOD_S, remaining: 0, resetS: FLOOD_PERIOD_S }])
@@ -34,6 +35,24 @@ export function floodGuard(): MiddlewareHandler<AppEnv> {
         retryAfterMs,
         limit: { name, unit: 'requests', limit, remaining: 0, resetAt },
       })
+    }
+    await next()
+  }
+}
+
+/**
+ * For what nobody has to be known for and that costs much, a password's hash or rows of D1, even when it succeeds: a bucket
+ * of the network, of the size of a guest's.
+ *
+ * @throws AppError `rate_limited`
+ */
+export function byAddress(): MiddlewareHandler<AppEnv> {
+  return async function byAddress(c, next) {
+    const address = c.req.header('cf-connecting-ip')
+    if (address !== undefined) {
+      const standing = c.var.services.standing(`address:${networkOf(address)}`)
+      const admission = await standing.admit('auth', { kind: 'guest' })
+      if (!admission.ok) throw AppError.fromShape(admission.error)
     }
     await next()
   }

@@ -7,7 +7,7 @@
  */
 import { AppError } from '../errors.ts'
 import type { LimiterObject } from './limiter-object.ts'
-import type { Admission, Standing } from './standing.ts'
+import type { Admission, Connected, Standing } from './standing.ts'
 
 export type LimiterNamespace = DurableObjectNamespace<LimiterObject>
 
@@ -46,7 +46,8 @@ export function standingOf(limiters: LimiterNamespace, userId: string): Standing
     endSessions: (which) => ask((stub) => stub.endSessions(which)),
     setPlan: (plan) => ask((stub) => stub.setPlan(plan)),
     forget: () => ask((stub) => stub.forget()),
-    connected: (conversationId) => ask((stub) => stub.connected(conversationId)),
+    connected: (conversationId, facts) =>
+      ask<Connected>(async (stub) => await stub.connected(conversationId, facts)),
     disconnected: (conversationId) => ask((stub) => stub.disconnected(conversationId)),
     connections: () => ask((stub) => stub.connections()),
   }

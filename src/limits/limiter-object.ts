@@ -12,7 +12,7 @@ import type { Quota } from '../protocol/usage.ts'
 import { plansOf } from '../services.ts'
 import { PersonLimits, type FactStore, type StandingFacts } from './person-limits.ts'
 import type { Amounts, QuotaState } from './quotas.ts'
-import type { Admission, AdmissionFacts, EndedSessions, RouteClass } from './standing.ts'
+import type { Admission, AdmissionFacts, Connected, EndedSessions, RouteClass } from './standing.ts'
 
 /** Keys of the rows. */
 const STANDING = 1
@@ -76,8 +76,8 @@ export class LimiterObject extends DurableObject<Env> {
     this.#limits.setPlan(plan)
   }
 
-  connected(conversationId: string): void {
-    this.#limits.connected(conversationId)
+  connected(conversationId: string, facts: AdmissionFacts): Connected {
+    return this.#limits.connected(conversationId, facts)
   }
 
   disconnected(conversationId: string): void {

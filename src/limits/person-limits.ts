@@ -10,7 +10,14 @@ import type { BucketSize } from '../protocol/plan.ts'
 import type { Quota } from '../protocol/usage.ts'
 import { countsTurns, planOf, type Plans } from './plans.ts'
 import * as quotas from './quotas.ts'
-import type { Admission, AdmissionFacts, EndedSessions, LimitState, RouteClass } from './standing.ts'
+import type {
+  Admission,
+  AdmissionFacts,
+  Connected,
+  EndedSessions,
+  LimitState,
+  RouteClass,
+} from './standing.ts'
 import { take, type BucketState, type Taken } from './token-bucket.ts'
 
 /** What is known of the person beside what they used. */
@@ -37,8 +44,10 @@ export interface FactStore {
 }
 
 const NOTHING: StandingFacts = { suspended: null, voidBefore: null, ended: {}, plan: null, connections: [] }
-/** Far more than anyone has open; beyond it the oldest are forgotten, and cut when their tokens end. */
+/** Far more than anyone has open; beyond it the oldest have to go, for what is not remembered could not be cut. */
 const MOST_CONNECTIONS = 256
+/** Ended sessions that are remembered by name; beyond it all tokens that are out are void, and have to be refreshed. */
+const MOST_ENDED = 256
 /** Another turn may end at any moment: how long to wait before asking again. */
 const CONCURRENCY_RETRY_MS = 1_000
 
@@ -127,13 +136,19 @@ export class PersonLimits {
     }
     const now = this.#now() / 1000
     const current = Object.entries(this.#standing.ended).filter(([, until]) => until > now)
-    this.#keepStanding({ ended: Object.fromEntries([...current, [which.sessionId, which.until]]) })
+    if (current.length < MOST_ENDED)
+      return this.#keepStanding({ ended: Object.fromEntries([...current, [which.sessionId, which.until]]) })
+    // The row must stay small, or nothing could be written of this person any more, not even that they are suspended.
+    this.#keepStanding({ ended: {}, voidBefore: Math.floor(now) + 1 })
   }
 
-  connected(conversationId: string): void {
+  connected(conversationId: string, facts: AdmissionFacts): Connected {
+    const refused = this.#refusal(facts)?.toShape() ?? null
     const { connections } = this.#standing
-    if (connections.includes(conversationId)) return
-    this.#keepStanding({ connections: [...connections, conversationId].slice(-MOST_CONNECTIONS) })
+    if (refused || connections.includes(conversationId)) return { refused, dropped: [] }
+    const all = [...connections, conversationId]
+    this.#keepStanding({ connections: all.slice(-MOST_CONNECTIONS) })
+    return { refused, dropped: all.slice(0, -MOST_CONNECTIONS) }
   }
 
   disconnected(conversationId: string): void {
@@ -174,13 +189,15 @@ export class PersonLimits {
 
   #keepQuotas(state: quotas.QuotaState): void {
     if (state === this.#quotas) return
-    this.#quotas = state
+    // The row first: what it refuses must not count as kept, or the repeat of the call would be told so.
     this.#store.keepQuotas(state)
+    this.#quotas = state
   }
 
   #keepStanding(change: Partial<StandingFacts>): void {
-    this.#standing = { ...this.#standing, ...change }
-    this.#store.keepStanding(this.#standing)
+    const standing = { ...this.#standing, ...change }
+    this.#store.keepStanding(standing)
+    this.#standing = standing
   }
 }
 

@@ -40,6 +40,13 @@ export type EndedSessions =
   | { readonly before: number }
   | { readonly sessionId: string; /** When its last token ends, seconds. */ readonly until: number }
 
+export interface Connected {
+  /** Why these sockets may not stay: much may have happened since they were let in. */
+  readonly refused: ErrorShape | null
+  /** Conversations that are no longer remembered, because there are too many: their sockets have to go. */
+  readonly dropped: readonly string[]
+}
+
 export interface Standing {
   /** One decision per request: suspended, void, too fast, or fine. Writes no row. */
   admit(route: RouteClass, facts: AdmissionFacts): Promise<Admission>
@@ -51,7 +58,7 @@ export interface Standing {
   /** Removes everything known of the person but what has to outlive them: their tokens stay void. */
   forget(): Promise<void>
   /** A conversation holds sockets of this person, or no longer does: where to cut them when this person is suspended. */
-  connected(conversationId: string): Promise<void>
+  connected(conversationId: string, facts: AdmissionFacts): Promise<Connected>
   disconnected(conversationId: string): Promise<void>
   /** @returns ids of the conversations that hold sockets of this person */
   connections(): Promise<string[]>

@@ -82,9 +82,11 @@ export function payerOf({ userId, ownerId }: Pick<Principal, 'userId' | 'ownerId
   return ownerId ?? userId
 }
 
-/** What their limiter looks at; of a machine's owner it is the plan alone. */
+/** What their limiter looks at; of a machine's owner not which of their tokens are void: a key is none of them. */
 export function factsOfPayer(principal: Principal): AdmissionFacts {
-  return principal.ownerId === undefined ? factsOf(principal) : { kind: 'user', plan: principal.plan }
+  return principal.ownerId === undefined
+    ? factsOf(principal)
+    : { kind: 'user', plan: principal.plan, issuedAt: Infinity }
 }
 
 /** What of a principal their limiter looks at. */

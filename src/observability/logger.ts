@@ -60,15 +60,18 @@ export function redact(value: unknown, known: Known = null, depth = 0): unknown 
   )
 }
 
+/** A query that failed is told by the database library with the values of its row, which are for nobody to read. */
+const messageOf = ({ message }: Error): string => message.replace(/\nparams: .*/s, '\nparams: [redacted]')
+
 function describeError(error: unknown): Details {
   if (!(error instanceof Error)) return { error: String(error) }
+  const { cause, name, message, stack } = error
   return {
-    error: error.message,
-    errorName: error.name,
-    stack: error.stack,
-    ...(error.cause !== undefined && {
-      cause: error.cause instanceof Error ? error.cause.message : 'not an error',
-    }),
+    error: messageOf(error),
+    errorName: name,
+    // It begins with the message. A function, because `$&` in a replacement means something.
+    stack: stack?.replace(message, () => messageOf(error)),
+    ...(cause !== undefined && { cause: cause instanceof Error ? messageOf(cause) : 'not an error' }),
   }
 }
 

@@ -13,7 +13,7 @@ export interface LedgerEntry {
   readonly model: string
   /** When the turn ended, ms. */
   readonly at: number
-  /** `seq` of the event that ended it. */
+  /** The place of the event that ended it: it rises, also when the conversation is deleted and made again. */
   readonly seq: number
   readonly messages: number
   readonly inputTokens: number

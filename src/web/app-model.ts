@@ -13,7 +13,8 @@ import { Store } from './store.ts'
 
 export type OpenDialog =
   | {
-      readonly kind: 'sign-in' | 'register' | 'usage' | 'sessions' | 'password' | 'export' | 'erase'
+      readonly kind:
+        'sign-in' | 'register' | 'usage' | 'name' | 'password' | 'sessions' | 'keys' | 'export' | 'erase'
     }
   /** Of one conversation. */
   | { readonly kind: 'members' | 'share'; readonly id: string }
@@ -42,7 +43,11 @@ export class AppModel extends Store<AppSnapshot> {
   }
 
   start(): void {
-    onRouteChange(() => this.show(readRoute()))
+    onRouteChange(() => {
+      // Going back leaves what was open over the page, too.
+      this.closeDialog()
+      this.show(readRoute())
+    })
     watchPerson(this)
     const route = readRoute()
     writeRoute(route, true)

@@ -44,11 +44,13 @@ const HEADERS = `/*
 /c/*
   Cache-Control: no-cache
 
-/invite/*
+/invite
   Cache-Control: no-cache
+  X-Robots-Tag: noindex
 
-/s/*
+/s
   Cache-Control: no-cache
+  X-Robots-Tag: noindex
 
 /admin
   Cache-Control: no-cache

@@ -16,9 +16,10 @@ interface Described {
 const SENTENCES: Record<string, string> = {
   network: 'The server could not be reached. Check your connection and try again.',
   not_found: 'This conversation does not exist, or is not yours.',
-  unauthorized: 'Your session has ended. Reload the page to get a new one.',
+  unauthorized: 'Your session has ended. Reload the page to go on.',
   queue_full: 'Too many messages are waiting in this conversation. Try again when some are answered.',
   invalid_credentials: 'The email or the password is wrong.',
+  wrong_password: 'This is not your password.',
   email_taken: 'There is an account with this email already. Sign in instead.',
 }
 

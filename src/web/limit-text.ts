@@ -9,11 +9,11 @@ const number = new Intl.NumberFormat()
 const money = new Intl.NumberFormat(undefined, { style: 'currency', currency: 'USD' })
 
 const WHAT: Record<string, (limit: string) => string> = {
-  messages_per_day: (limit) => `You have used your ${limit} messages of today.`,
-  tokens_per_day: (limit) => `You have used your ${limit} tokens of today.`,
-  tokens_per_month: (limit) => `You have used your ${limit} tokens of this month.`,
-  cost_per_month: (limit) => `You have used your ${limit} of this month.`,
-  concurrent_turns: (limit) => `You have ${limit} answers running, which is as many as your plan allows.`,
+  messages_per_day: (limit) => `You have used your ${limit} messages for today.`,
+  tokens_per_day: (limit) => `You have used your ${limit} tokens for today.`,
+  tokens_per_month: (limit) => `You have used your ${limit} tokens for this month.`,
+  cost_per_month: (limit) => `You have used your ${limit} for this month.`,
+  concurrent_turns: (limit) => `${limit} of your answers are running, which is as many as your plan allows.`,
 }
 
 export const amount = (value: number, unit: string): string =>
@@ -22,7 +22,7 @@ export const amount = (value: number, unit: string): string =>
 /** @param detail the server's words */
 export function limitText({ name, limit, unit, resetAt }: LimitReached, detail: string): string {
   const what = WHAT[name]?.(amount(limit, unit)) ?? detail
-  return resetAt === null ? what : `${what} There is room again ${fromWhen(resetAt)}.`
+  return resetAt === null ? what : `${what} You can go on ${fromWhen(resetAt)}.`
 }
 
 /** "at 14:05", "on 24 Nov, 02:00" or "in 12 seconds". */

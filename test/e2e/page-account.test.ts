@@ -11,7 +11,7 @@ const suite = new PageSuite()
 let people = 0
 const somebody = (): Credentials => ({
   email: `ada${++people}@example.com`,
-  password: 'seven green umbrellas',
+  password: 'correct horse battery',
   name: `Ada ${people}`,
 })
 
@@ -87,7 +87,7 @@ describe('registering', () => {
     expect(await enter.getByLabel('Password', { exact: true }).getAttribute('autocomplete')).toBe(
       'current-password',
     )
-    await second.fillSignIn({ ...who, password: 'not the password' })
+    await second.fillSignIn({ ...who, password: 'wrong horse battery' })
     await enter.getByText('The email or the password is wrong.').waitFor()
     await screenshot(second.page, 'sign-in-wrong')
     await second.fillSignIn(who)
@@ -155,7 +155,7 @@ describe('sessions', () => {
     await chat.choose('Change password')
     const dialog = chat.dialog('Change your password')
     await dialog.getByLabel('Current password').fill('not this one, no')
-    await dialog.getByLabel('New password').fill('eight blue umbrellas')
+    await dialog.getByLabel('New password').fill('another horse battery')
     await dialog.getByRole('button', { name: 'Change the password' }).click()
     await dialog.getByRole('alert').waitFor()
     await screenshot(chat.page, 'password-wrong')
@@ -168,7 +168,7 @@ describe('sessions', () => {
     await chat.page.getByRole('heading', { name: 'You have signed out' }).waitFor()
     await chat.page.getByRole('main').getByRole('button', { name: 'Sign in' }).click()
     expect(await chat.dialog('Sign in').getByLabel('Email').inputValue()).toBe(who.email)
-    await chat.fillSignIn({ ...who, password: 'eight blue umbrellas' })
+    await chat.fillSignIn({ ...who, password: 'another horse battery' })
     await chat.list.getByRole('link', { name: 'Still me' }).waitFor()
   })
 })

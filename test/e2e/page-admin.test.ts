@@ -11,8 +11,8 @@ import { PageSuite } from '../support/page-suite.ts'
 import { quietEnv, ROOT } from '../support/wrangler-dev.ts'
 
 const suite = new PageSuite()
-const ADMIN = { email: 'root@example.com', password: 'seven green umbrellas', name: 'Root' }
-const EVE = { email: 'eve@example.com', password: 'seven green umbrellas', name: 'Eve' }
+const ADMIN = { email: 'root@example.com', password: 'correct horse battery', name: 'Root' }
+const EVE = { email: 'eve@example.com', password: 'correct horse battery', name: 'Eve' }
 
 test('an admin finds somebody, gives them a plan, suspends them at once, and reads who did what', async () => {
   const eve = await suite.newPerson()
@@ -54,10 +54,7 @@ test('an admin finds somebody, gives them a plan, suspends them at once, and rea
   await dialog.getByRole('button', { name: 'Suspend' }).click()
   await row.getByText('Suspended: Spam').waitFor()
   expect(await row.getByLabel('Plan of Eve').inputValue()).toBe('pro')
-  await hers.page
-    .getByText(/suspended/i)
-    .first()
-    .waitFor()
+  await hers.page.getByRole('heading', { name: 'This account is suspended' }).waitFor()
   await screenshot(hers.page, 'suspended')
   await row.getByRole('button', { name: 'Unsuspend Eve' }).click()
   await row.getByText('Suspended: Spam').waitFor({ state: 'detached' })

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { screenshot } from '../support/browser.ts'
 import { ChatPage } from '../support/chat-page.ts'
-import { PageSuite } from '../support/page-suite.ts'
+import { PageSuite, pathIn } from '../support/page-suite.ts'
 
 const suite = new PageSuite()
 
@@ -17,7 +17,7 @@ test('promise 6: an invite link brings a second person into the running stream, 
   const link = await chat.invite('editor')
 
   const friend = await suite.newPerson()
-  const page = new ChatPage(await friend.open(new URL(link).pathname))
+  const page = new ChatPage(await friend.open(pathIn(link)))
   await page.page.getByRole('heading', { name: 'You are invited to a conversation' }).waitFor()
   await screenshot(page.page, 'invited')
   await page.page.getByRole('button', { name: 'Continue as guest' }).click()
@@ -36,7 +36,7 @@ test('promise 6: an invite link brings a second person into the running stream, 
   const late = await suite.newPerson()
   const again = new ChatPage(await late.open())
   await again.account.waitFor()
-  await again.page.goto(new URL(link).pathname)
+  await again.page.goto(pathIn(link))
   await again.page.getByRole('heading', { name: 'This invitation is not good any more' }).waitFor()
   await screenshot(again.page, 'invite-used-up')
   await Promise.all([friend.leave(), late.leave()])
@@ -49,7 +49,7 @@ test('promise 7: a viewer reads along and cannot write; a promotion is seen at o
   await chat.ends('completed')
   const link = await chat.invite('viewer')
   const friend = await suite.newPerson()
-  const page = new ChatPage(await friend.open(new URL(link).pathname))
+  const page = new ChatPage(await friend.open(pathIn(link)))
   await page.page.getByRole('button', { name: 'Continue as guest' }).click()
   await page.reads('You said: For readers')
   await page.page.getByText('You may read along').waitFor()
@@ -86,7 +86,7 @@ test('who is not the owner sees the members, and can leave', async () => {
   const page = new ChatPage(await friend.open())
   await page.account.waitFor()
   // Somebody who is somebody here is not asked.
-  await page.page.goto(new URL(link).pathname)
+  await page.page.goto(pathIn(link))
   await page.reads('You said: Come and go')
   await page.page.getByRole('button', { name: 'Members' }).click()
   const dialog = page.dialog('Members')
@@ -118,7 +118,7 @@ test('a link that was revoked does not serve, and at 360 px the dialog fits', as
   await dialog.getByRole('button', { name: 'Revoke' }).click()
   await dialog.getByRole('button', { name: 'Revoke' }).waitFor({ state: 'detached' })
   const friend = await suite.newPerson()
-  const page = await friend.open(new URL(link).pathname)
+  const page = await friend.open(pathIn(link))
   await page.getByRole('button', { name: 'Continue as guest' }).click()
   await page.getByRole('heading', { name: 'This invitation is not good any more' }).waitFor()
   await friend.leave()

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { screenshot } from '../support/browser.ts'
 import { ChatPage } from '../support/chat-page.ts'
-import { PageSuite } from '../support/page-suite.ts'
+import { PageSuite, pathIn } from '../support/page-suite.ts'
 
 const suite = new PageSuite()
 
@@ -19,15 +19,15 @@ async function share(
   { mode = 'snapshot', withAccount = false }: Choices = {},
 ): Promise<string> {
   await chat.page.getByRole('button', { name: 'Share' }).click()
-  const dialog = chat.dialog('Share to read')
-  await dialog.getByLabel('Shows it').selectOption(mode)
+  const dialog = chat.dialog('Share a link to read')
+  await dialog.getByLabel('It shows').selectOption(mode)
   if (withAccount) await dialog.getByLabel('Only for people with an account').check()
   await dialog.getByRole('button', { name: 'Make a link' }).click()
   const link = await dialog.getByLabel('The link', { exact: true }).inputValue()
   await screenshot(chat.page, 'share-dialog')
   await chat.page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
-  return new URL(link).pathname
+  return pathIn(link)
 }
 
 test('a snapshot shows the branch as it was, to anybody, without names, and asks for nothing else', async () => {
@@ -73,7 +73,7 @@ test('a live one shows what was said since; a revoked one shows nothing', async 
   await page.getByText('You said: The second part').waitFor()
 
   await chat.page.getByRole('button', { name: 'Share' }).click()
-  const dialog = chat.dialog('Share to read')
+  const dialog = chat.dialog('Share a link to read')
   await dialog.getByRole('button', { name: 'Revoke' }).click()
   await dialog.getByRole('button', { name: 'Revoke' }).waitFor({ state: 'detached' })
   await page.reload()
@@ -85,7 +85,7 @@ test('a live one shows what was said since; a revoked one shows nothing', async 
 })
 
 test('one for people with an account asks a stranger, and a guest, to sign in, and then shows itself', async () => {
-  const who = { email: 'reader@example.com', password: 'seven green umbrellas' }
+  const who = { email: 'reader@example.com', password: 'correct horse battery' }
   const chat = await suite.open()
   await chat.register(who)
   await chat.begin('For members of the club')

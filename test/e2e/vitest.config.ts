@@ -3,6 +3,7 @@
  * each starts processes that want both cores; time-outs are generous, because only a hang should end a test.
  */
 import { defineConfig } from 'vitest/config'
+import { LogReporter } from '../support/log-reporter.ts'
 
 export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
@@ -10,6 +11,7 @@ export default defineConfig({
     name: 'e2e',
     include: ['test/e2e/**/*.test.ts'],
     fileParallelism: false,
+    reporters: ['default', new LogReporter('e2e')],
     testTimeout: 90_000,
     hookTimeout: 90_000,
   },

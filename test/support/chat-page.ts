@@ -120,6 +120,11 @@ export class ChatPage {
     return link
   }
 
+  /** Resolves when the element has the focus. */
+  async focuses(element: Locator): Promise<void> {
+    await element.and(this.page.locator(':focus')).waitFor()
+  }
+
   async hasFocus(element: Locator): Promise<boolean> {
     return await element.evaluate((node) => node === document.activeElement)
   }

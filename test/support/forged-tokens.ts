@@ -4,7 +4,7 @@
  */
 import { sign } from 'hono/jwt'
 
-export const TEST_SECRET = 'test-secret-0123456789-abcdefghijklmnop'
+export const TEST_SECRET = 'hunter2-secret-0123456789-abcdefghijklmnop'
 
 export interface Claims {
   readonly aud: 'access' | 'ticket'

@@ -96,3 +96,9 @@ function running<T>(part: T | undefined): T {
   if (part === undefined) throw new Error('only inside of a test')
   return part
 }
+
+/** Of a link that the page made: what follows the server's address, with the token in its fragment. */
+export function pathIn(link: string): string {
+  const { pathname, hash } = new URL(link)
+  return pathname + hash
+}

@@ -14,6 +14,8 @@ export interface GroupOptions {
   readonly cwd: string
   /** Over this process's own environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Is handed all that it prints, as it comes. */
+  readonly record?: (text: string) => void
 }
 
 /** The kernel does not tell when the last member of a group has gone, so it is asked this often. */
@@ -28,7 +30,7 @@ export class ProcessGroup {
   #output = ''
   #waiters: (() => void)[] = []
 
-  constructor(command: string, args: readonly string[], { cwd, env }: GroupOptions) {
+  constructor(command: string, args: readonly string[], { cwd, env, record }: GroupOptions) {
     this.#child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
@@ -40,6 +42,7 @@ export class ProcessGroup {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text
+        record?.(text)
         this.#wake()
       })
     }

@@ -6,6 +6,7 @@
  */
 import { createServer, type AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
+import { keepLog } from './log-reporter.ts'
 import { ProcessGroup } from './process-group.ts'
 
 export interface ParleyOptions {
@@ -66,7 +67,12 @@ export function spawnParley({
   args.push('--persist-to', persistDir, '--env-file', '/dev/null')
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
   const env = { ...quietEnv(persistDir), WRANGLER_HIDE_BANNER: 'true' }
-  const group = new ProcessGroup(join(ROOT, 'node_modules/.bin/wrangler'), args, { cwd: ROOT, env })
+  // What it logs is read when all tests have ended.
+  const group = new ProcessGroup(join(ROOT, 'node_modules/.bin/wrangler'), args, {
+    cwd: ROOT,
+    env,
+    record: keepLog,
+  })
   return {
     url: `http://127.0.0.1:${port}`,
     port,

@@ -4,7 +4,6 @@
  */
 import { describe, expect, test } from 'vitest'
 import { AccountApi } from '../../src/client/api-account.ts'
-import { MembersApi } from '../../src/client/api-members.ts'
 import { createParley, memoryStore } from '../../src/client/index.ts'
 import { FakeEnvironment, json, problemOf, settle, type FakeRequest } from '../support/fake-environment.ts'
 
@@ -204,6 +203,41 @@ describe('refreshing', () => {
     expect(session.snapshot).toMatchObject({ state: 'ended', reason: 'suspended' })
   })
 
+  test('a suspension that a call meets ends the session in every tab, for guests, too', async () => {
+    for (const enter of [true, false]) {
+      const { env, tab, asked } = setUp()
+      const [one, two] = [tab(), tab()]
+      if (enter) await one.account.signIn(SIGN_IN)
+      else await one.session.token()
+      env.respond = () => problemOf(403, 'suspended')
+      await expect(one.api.listConversations()).rejects.toMatchObject({ code: 'suspended' })
+      const email = enter ? ADA.email : null
+      expect(two.session.snapshot).toMatchObject({ state: 'ended', reason: 'suspended', email })
+      await expect(two.session.token()).rejects.toMatchObject({ code: 'signed_out' })
+      expect(asked('guest')).toHaveLength(enter ? 0 : 1)
+    }
+  })
+
+  test('a suspension of the one before says nothing of who sits here now', async () => {
+    const { env, tab, respond } = setUp()
+    const { account, api, session } = tab()
+    await session.token()
+    env.respond = (request) => (request.token === 'guest-1' ? problemOf(403, 'suspended') : respond(request))
+    const late = api.listConversations().catch((error: unknown) => error)
+    await account.signIn(SIGN_IN)
+    await late
+    expect(session.snapshot).toEqual({ state: 'account', user: ADA })
+  })
+
+  test('can be asked for, to learn what has changed', async () => {
+    const { tab, asked } = setUp()
+    const { account, session } = tab()
+    await account.signIn(SIGN_IN)
+    await session.renew()
+    expect(await session.token()).toBe('access-2')
+    expect(asked('refresh')).toHaveLength(1)
+  })
+
   test('a token that the server refuses is replaced by refreshing, never by a guest', async () => {
     const { env, tab, asked, respond } = setUp()
     const { account, caller } = tab()
@@ -279,32 +313,4 @@ test('a wrong password is no reason to doubt the token', async () => {
   await expect(erase).rejects.toMatchObject({ code: 'invalid_credentials' })
   expect(asked('refresh')).toEqual([])
   expect(session.snapshot.state).toBe('account')
-})
-
-describe('what strangers may see', () => {
-  const BRANCH = {
-    title: 'T',
-    mode: 'live',
-    sharedAt: '2026-11-20T10:00:00.000Z',
-    isWhole: true,
-    messages: [],
-  }
-
-  test('makes nobody a guest', async () => {
-    const { env, tab } = setUp()
-    env.respond = () => json(200, BRANCH)
-    expect(await new MembersApi(tab().caller).shared('shr_x')).toEqual(BRANCH)
-    expect(env.requests.map(({ path, token }) => ({ path, token }))).toEqual([
-      { path: '/api/shares/shr_x', token: null },
-    ])
-  })
-
-  test('is shown to somebody whose token is not good any more, and changes nobody', async () => {
-    const { env, tab } = setUp()
-    const parley = tab()
-    await parley.session.token()
-    env.respond = ({ token }) => (token === null ? json(200, BRANCH) : problemOf(401, 'unauthorized'))
-    expect(await new MembersApi(parley.caller).shared('shr_x')).toEqual(BRANCH)
-    expect(parley.session.user?.id).toBe('guest:1')
-  })
 })

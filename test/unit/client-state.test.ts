@@ -248,6 +248,14 @@ describe('own messages', () => {
     expect(client.state.notice).toMatchObject({ code: 'invalid_frame' })
   })
 
+  test('M7: why the link is cut is no notice: the link says how it stands', () => {
+    const client = joinedClient()
+    for (const code of ['auth_required', 'access_changed', 'suspended'] as const) {
+      client.hear(refusal({ code }))
+      expect(client.state.notice, code).toBeNull()
+    }
+  })
+
   test('a time-out after the acknowledgement does not unsettle the message', () => {
     const client = joinedClient()
     const state = local.addPending(client.state, pending('c1', 'accepted'))

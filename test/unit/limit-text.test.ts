@@ -17,9 +17,9 @@ const limit = (name: string, unit: string, most: number, resetAt: string | null)
 
 test('a quota is named, with its number and its unit', () => {
   expect(limitText(limit('messages_per_day', 'messages', 50, null), '')).toBe(
-    'You have used your 50 messages of today.',
+    'You have used your 50 messages for today.',
   )
-  expect(limitText(limit('cost_per_month', 'usd', 5, null), '')).toMatch(/5\.00 of this month\.$/)
+  expect(limitText(limit('cost_per_month', 'usd', 5, null), '')).toMatch(/5\.00 for this month\.$/)
 })
 
 test('L4: a limit of a name that the page does not know keeps the words of the server', () => {

@@ -134,7 +134,7 @@ describe('signing in', () => {
       status: 403,
       code: 'suspended',
     })
-    expect(await problemOf(await login(ada.email, 'wrong password'))).toMatchObject({
+    expect(await problemOf(await login(ada.email, 'wrong horse battery'))).toMatchObject({
       code: 'invalid_credentials',
     })
     const body = { refreshToken: ada.session.refreshToken }
@@ -180,7 +180,7 @@ describe('one’s own account', () => {
     const ada = await Account.register()
     const change = (currentPassword: string, newPassword: string) =>
       ada.request('POST', '/api/auth/password', { currentPassword, newPassword })
-    expect(await problemOf(await change('wrong password', 'another horse battery'))).toMatchObject({
+    expect(await problemOf(await change('wrong horse battery', 'another horse battery'))).toMatchObject({
       code: 'invalid_credentials',
     })
     expect(await problemOf(await change(PASSWORD, 'Password1234'))).toMatchObject({ field: 'newPassword' })

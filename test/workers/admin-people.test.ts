@@ -132,6 +132,18 @@ describe('changing a role', () => {
     expect((await trailOf({ resource: admin.id })).map(({ action }) => action)).toEqual([])
   })
 
+  test('leaves the role of a person of the identity provider to the provider', async () => {
+    const id = `oidc:${crypto.randomUUID().replaceAll('-', '')}`
+    await env.DB.prepare(
+      "INSERT INTO users (id, name, role, plan, created_at) VALUES (?, 'External', 'user', 'free', 0)",
+    )
+      .bind(id)
+      .run()
+    await problemFrom(await patch(id, { role: 'admin' }), 409, 'conflict')
+    expect((await patch(id, { plan: 'pro' })).status).toBe(200)
+    expect((await found(id))[0]).toMatchObject({ role: 'user', plan: 'pro' })
+  })
+
   test.each([
     [{}],
     [{ role: 'guest' }],

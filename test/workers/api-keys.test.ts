@@ -174,7 +174,7 @@ test('A10 a key is looked up once in 30 seconds, so that revoking takes hold wit
   const made = await makeKey()
   let found: FoundKey | null = {
     key: { name: 'CI', hash: made.hash, scopes: 'chat', expiresAt: null },
-    owner: { plan: 'pro', suspended: false },
+    owner: { id: 'user:ada', plan: 'pro', suspended: false },
   }
   const keys = new ServiceKeys(
     () => {

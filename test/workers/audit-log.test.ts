@@ -50,7 +50,7 @@ describe('what is written', () => {
     const headers = { 'cf-connecting-ip': '203.0.113.77', 'user-agent': 'Evil/1.0\tx' }
     const person = await registered(headers)
     await person.post('/api/auth/login', { email: person.email, password: PASSWORD })
-    await person.post('/api/auth/login', { email: person.email, password: 'wrong wrong wrong' })
+    await person.post('/api/auth/login', { email: person.email, password: 'wrong horse battery' })
     await person.request('POST', '/api/auth/logout-all')
     const trail = await trailOf({ actor: person.id })
     expect(trail.map(({ action }) => action)).toEqual(['sign_out_everywhere', 'sign_in', 'register'])
@@ -60,7 +60,7 @@ describe('what is written', () => {
       address: '203.0.113.0/24',
     })
     const all = JSON.stringify(await trailOf({}))
-    for (const text of [PASSWORD, 'wrong wrong', person.email, '203.0.113.77'])
+    for (const text of [PASSWORD, 'horse battery', person.email, '203.0.113.77'])
       expect(all).not.toContain(text)
   })
 
@@ -117,7 +117,7 @@ describe('an account with a password', () => {
   test('is erased with it, and not without', async () => {
     const person = await registered()
     await problemFrom(await person.request('DELETE', '/api/me', {}), 403, 'forbidden')
-    const wrong = await person.request('DELETE', '/api/me', { password: 'wrong wrong wrong' })
+    const wrong = await person.request('DELETE', '/api/me', { password: 'wrong horse battery' })
     await problemFrom(wrong, 401, 'invalid_credentials')
     expect(await trailOf({ action: 'erasure_requested', actor: person.id })).toEqual([])
     const response = await person.request('DELETE', '/api/me', { password: PASSWORD })

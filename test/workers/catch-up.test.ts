@@ -117,6 +117,7 @@ function turnRow(number: number): TurnRow {
     requestId: 'request-1',
     createdAt: AT,
     endedAt: null,
+    payerId: null,
   }
 }
 

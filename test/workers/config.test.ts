@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { readConfig, secretValues, type Config, type Env } from '../../src/env.ts'
 import { AppError } from '../../src/errors.ts'
 
-const SECRET = 'k3Jx9vQm2LpT7wZr5YbN8cDf4GhS6aEu'
+const SECRET = 'hunter2m2LpT7wZr5YbN8cDf4GhS6aEu'
 
 function read(variables: Record<string, unknown>): Config {
   return readConfig({ ENVIRONMENT: 'local', ...variables } as unknown as Env)

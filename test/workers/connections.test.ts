@@ -51,7 +51,7 @@ function connections({ now = 0 } = {}) {
       world.checkAt = time
     },
     verify: (token) => Promise.resolve(readerOf('ada', Number(token)).principal),
-    connected(userId, isHere) {
+    connected({ userId }, isHere) {
       world.told.push(`${userId} ${isHere ? 'came' : 'went'}`)
       return Promise.resolve()
     },
@@ -62,10 +62,14 @@ function connections({ now = 0 } = {}) {
       leave() {},
       cut() {},
       restore() {},
+      followers: () => [],
     },
   })
   return { open, world }
 }
+
+/** One after the other is told; all of it when nothing else is left to run. */
+const allTold = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
 
 const refusal = (run: () => void): AppError | null => {
   try {
@@ -94,7 +98,7 @@ describe('the sockets of a conversation', () => {
     expect(refusal(() => open.admit(readerOf('cleo').principal))).toBeNull()
   })
 
-  test('C5 the first and the last of a person are told, whether they close or are cut', () => {
+  test('C5 the first and the last of a person are told, whether they close or are cut', async () => {
     const { open, world } = connections()
     const readers = [readerOf('ada'), readerOf('ada'), readerOf('bob')]
     for (const reader of readers) open.add(reader)
@@ -102,6 +106,7 @@ describe('the sockets of a conversation', () => {
     expect(world.told).toEqual(['ada came', 'bob came'])
     open.remove(readers[1]!)
     open.remove(readers[1]!)
+    await allTold()
     expect(world.told).toEqual(['ada came', 'bob came', 'ada went'])
   })
 

@@ -18,3 +18,9 @@ declare namespace Cloudflare {
     DB: D1Database
   }
 }
+
+/** A file as its text, by Vite. */
+declare module '*?raw' {
+  const text: string
+  export default text
+}

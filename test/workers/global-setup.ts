@@ -1,11 +1,13 @@
 /**
- * For the tests in workerd: starts the model server and an identity provider, tells them where these are, and makes what the
- * Worker's bundle needs from the build.
+ * For the tests in workerd: starts the model server, an identity provider and what takes their logs, tells them where these
+ * are, and makes what the Worker's bundle needs from the build.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
 import { IdentityProvider } from '../support/identity-provider.ts'
+import { collectLogs } from '../support/log-collector.ts'
+import { keepLog } from '../support/log-reporter.ts'
 import { ModelServer } from '../support/model-server.ts'
 
 const WORD_LIST = new URL('../../src/auth/word-list.mjs', import.meta.url).pathname
@@ -14,10 +16,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await promisify(execFile)(process.execPath, [WORD_LIST])
   const server = await ModelServer.start({ port: 0 })
   const provider = await IdentityProvider.start()
+  const logs = await collectLogs(keepLog)
+  project.provide('logUrl', logs.url)
   project.provide('identityUrl', provider.url)
   project.provide('modelUrl', server.url)
   return async () => {
-    await Promise.all([server.close(), provider.close()])
+    await Promise.all([server.close(), provider.close(), logs.close()])
   }
 }
 
@@ -27,5 +31,7 @@ declare module 'vitest' {
     modelUrl: string
     /** Address of the identity provider, which is its issuer. */
     identityUrl: string
+    /** Where a test file hands over what was logged. */
+    logUrl: string
   }
 }

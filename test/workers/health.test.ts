@@ -11,7 +11,7 @@ import { askWith } from './http-checks.ts'
 import { silentAtFirst } from './silent-d1.ts'
 import { ask } from './worker-guest.ts'
 
-const PRODUCTION = { ENVIRONMENT: 'production', AUTH_SECRET: 'k3Jx9vQm2LpT7wZr5YbN8cDf4GhS6aEu' }
+const PRODUCTION = { ENVIRONMENT: 'production', AUTH_SECRET: 'hunter2m2LpT7wZr5YbN8cDf4GhS6aEu' }
 
 const askReady = async (own: Env): Promise<Response> =>
   await app.fetch(new Request('http://parley.test/api/health/ready'), own, createExecutionContext())

@@ -10,17 +10,26 @@ import type { Env } from '../../src/env.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { problem, type Problem } from '../../src/protocol/http.ts'
 
-/** Asks the app with these variables instead of those of the tests. */
-export async function askWith(
+type Ask = (path: string, init?: RequestInit) => Promise<Response>
+
+/** Asks the app with these variables and bindings instead of those of the tests, each time as in the same isolate. */
+export function askerWith(variables: Record<string, unknown>): Ask {
+  const own = { ...env, ...variables } as unknown as Env
+  return async (path, init = {}) => {
+    const context = createExecutionContext()
+    const response = await app.fetch(new Request(`http://parley.test${path}`, init), own, context)
+    await waitOnExecutionContext(context)
+    return response
+  }
+}
+
+/** The same once, as in a new isolate. */
+export function askWith(
   variables: Record<string, unknown>,
   path: string,
   init: RequestInit = {},
 ): Promise<Response> {
-  const context = createExecutionContext()
-  const own = { ...env, ...variables } as unknown as Env
-  const response = await app.fetch(new Request(`http://parley.test${path}`, init), own, context)
-  await waitOnExecutionContext(context)
-  return response
+  return askerWith(variables)(path, init)
 }
 
 /** Checks that it is a problem as promised. */

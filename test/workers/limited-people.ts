@@ -19,6 +19,14 @@ export async function guestWith(plan: string): Promise<Guest> {
   return guest
 }
 
+/** What turns of the default model cost, as MODEL_PRICES in test/vitest.config.ts has it; each is rounded up. */
+export function costUsdOf(
+  ...turns: { readonly inputTokens: number; readonly outputTokens: number }[]
+): number {
+  const micros = turns.map(({ inputTokens, outputTokens }) => Math.ceil(inputTokens * 0.1 + outputTokens * 2))
+  return micros.reduce((sum, each) => sum + each, 0) / 1e6
+}
+
 export async function usageOf(guest: Guest): Promise<UsageAnswer> {
   const response = await guest.request('GET', '/api/usage')
   return usageAnswer.parse(await response.json())

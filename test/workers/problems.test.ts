@@ -72,7 +72,7 @@ describe('problems', () => {
       get(db, name) {
         if (name !== 'prepare') return Reflect.get(db, name) as unknown
         return (sql: string) => {
-          if (/order by/i.test(sql)) throw new TypeError('hunter2 is not a function')
+          if (/order by/i.test(sql)) throw new TypeError('sprocket is not a function')
           return db.prepare(sql)
         }
       },
@@ -82,10 +82,10 @@ describe('problems', () => {
     const headers = { authorization: `Bearer ${guest.token}` }
     const response = await askWith({ DB }, '/api/conversations', { headers })
     const body = await problemFrom(response, 500, 'internal')
-    expect(JSON.stringify(body)).not.toContain('hunter2')
+    expect(JSON.stringify(body)).not.toContain('sprocket')
     expect(body.detail).toContain(body.requestId)
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-      { event: 'request_failed', error: 'hunter2 is not a function', requestId: body.requestId },
+      { event: 'request_failed', error: 'sprocket is not a function', requestId: body.requestId },
     ])
   })
 
@@ -119,7 +119,7 @@ describe('problems', () => {
       get(db, name) {
         const value = Reflect.get(db, name) as (...args: unknown[]) => unknown
         return (...args: unknown[]) => {
-          if (broken) throw new Error('D1_ERROR: no such host hunter2')
+          if (broken) throw new Error('D1_ERROR: no such host sprocket')
           return value.apply(db, args)
         }
       },
@@ -130,7 +130,7 @@ describe('problems', () => {
       await app.fetch(new Request('http://parley.test/api/auth/guest', { method: 'POST' }), own, context)
     const body = await problemFrom(await send(), 503, 'unavailable')
     expect(body.retryable).toBe(true)
-    expect(JSON.stringify(body)).not.toContain('hunter2')
+    expect(JSON.stringify(body)).not.toContain('sprocket')
     broken = false
     expect((await send()).status).toBe(201)
   })

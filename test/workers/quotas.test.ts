@@ -7,7 +7,15 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { conversationPage } from '../../src/protocol/http.ts'
 import { addUsage, usageOf as ledgerOf } from '../../src/storage/usage.ts'
-import { guestWith, limiterOf, quotaOf, rowsWrittenBy, tellAll, usageOf } from './limited-people.ts'
+import {
+  costUsdOf,
+  guestWith,
+  limiterOf,
+  quotaOf,
+  rowsWrittenBy,
+  tellAll,
+  usageOf,
+} from './limited-people.ts'
 import { message, model, problemOf, stubOf, unique } from './worker-guest.ts'
 
 describe('a quota of messages', () => {
@@ -109,12 +117,13 @@ describe('a turn that ended', () => {
     const answer = await guest.chat({ message: message(unique(), 'tokens=20') })
     await tellAll(answer.conversationId)
     const usage = answer.message.usage
-    expect(usage).toBeDefined()
-    const total = (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0)
+    if (!usage) throw new Error('nothing was used')
+    const total = usage.inputTokens + usage.outputTokens
     expect(await quotaOf(guest, 'tokens_per_day')).toMatchObject({ used: total, reserved: 0 })
     const { days, plan } = await usageOf(guest)
     expect(plan).toBe('hundred')
-    expect(days).toEqual([{ day: new Date().toISOString().slice(0, 10), messages: 1, ...usage, costUsd: 0 }])
+    const day = new Date().toISOString().slice(0, 10)
+    expect(days).toEqual([{ day, messages: 1, ...usage, costUsd: costUsdOf(usage) }])
   })
 
   test('L7 gives everything back when it failed before its first word', async () => {

@@ -161,7 +161,7 @@ describe('a share', () => {
     const registered = await ask('/api/auth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email: `${unique()}@example.com`, password: unique(), name }),
+      body: JSON.stringify({ email: `${unique()}@example.com`, password: `horse battery ${unique()}`, name }),
     })
     const { accessToken } = await registered.json<{ accessToken: string }>()
     const answer = await open(token, { headers: { authorization: `Bearer ${accessToken}` } })

@@ -27,7 +27,7 @@ describe('brute force', () => {
     const ada = await Account.register()
     const address = newAddress()
     for (let i = 0; i < ACCOUNT_FROM_NETWORK.free; i += 1) {
-      expect((await login(ada.email, 'wrong password', address)).status).toBe(401)
+      expect((await login(ada.email, 'wrong horse battery', address)).status).toBe(401)
     }
     const response = await login(ada.email, PASSWORD, address)
     expect(response.headers.get('retry-after')).toBe('1')
@@ -41,7 +41,7 @@ describe('brute force', () => {
     await pass(await countsOfAccount(ada.email), 1_000)
     expect((await login(ada.email, PASSWORD, address)).status).toBe(200)
     // That reset it.
-    expect((await login(ada.email, 'wrong password', address)).status).toBe(401)
+    expect((await login(ada.email, 'wrong horse battery', address)).status).toBe(401)
     expect((await login(ada.email, PASSWORD, address)).status).toBe(200)
   })
 
@@ -49,7 +49,10 @@ describe('brute force', () => {
     const ada = await Account.register()
     const address = newAddress()
     const statuses = await Promise.all(
-      Array.from({ length: 100 }, async () => (await login(ada.email, 'wrong password', address)).status),
+      Array.from(
+        { length: 100 },
+        async () => (await login(ada.email, 'wrong horse battery', address)).status,
+      ),
     )
     expect(statuses.filter((status) => status === 401)).toHaveLength(ACCOUNT_FROM_NETWORK.free)
     expect(statuses.filter((status) => status === 429)).toHaveLength(100 - ACCOUNT_FROM_NETWORK.free)
@@ -89,7 +92,7 @@ describe('brute force', () => {
   test('A6 changing the password and registering guess no faster', async () => {
     const ada = await Account.register()
     const address = newAddress()
-    const body = { currentPassword: 'wrong password', newPassword: 'another horse battery' }
+    const body = { currentPassword: 'wrong horse battery', newPassword: 'another horse battery' }
     const change = () => send('POST', '/api/auth/password', { body, token: ada.session.accessToken, address })
     for (let i = 0; i < ACCOUNT_FROM_NETWORK.free; i += 1) expect((await change()).status).toBe(401)
     expect((await change()).status).toBe(429)
@@ -98,7 +101,7 @@ describe('brute force', () => {
 
   test('A6 counts are forgotten, and leave nothing behind', async () => {
     const email = newEmail()
-    await login(email, 'wrong password')
+    await login(email, 'wrong horse battery')
     const counts = await countsOfAccount(email)
     await pass(counts, 24 * 3600_000)
     expect(await runDurableObjectAlarm(counts)).toBe(true)
@@ -114,7 +117,7 @@ describe('who has an account', () => {
   test('A4 is not told at the door: the same answer, and the same work, for a wrong password and for nobody', async () => {
     const ada = await Account.register()
     const strangers = [newEmail(), 'no address at all', 'аda@corp.example', "' OR 1=1 --"]
-    const said = await problemOf(await login(ada.email, 'wrong password'))
+    const said = await problemOf(await login(ada.email, 'wrong horse battery'))
     expect(said).toMatchObject({ status: 401, code: 'invalid_credentials' })
     expect(said.field).toBeUndefined()
     for (const email of strangers) {

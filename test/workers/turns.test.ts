@@ -88,7 +88,9 @@ describe('a message', () => {
     await send(fresh, { parentId: null })
     const asked = async (tag: string): Promise<string[]> => {
       const [call] = await model.wait({ match: tag })
-      return (call?.messages ?? []).map((each) => `${each.role}: ${each.content.replace(/ \[\[.*/, '')}`)
+      return (call?.messages ?? []).map(
+        (each) => `${each.role}: ${each.content.replace(/^\S+ (.*) \[\[.*/, '$1')}`,
+      )
     }
     const system = expect.stringMatching(/^system: /)
     const branch = [`user: ${root}`, `assistant: answer to ${root}`]

@@ -35,7 +35,7 @@ describe('waiting turns', () => {
     await socket.until((frames) => frames.filter((frame) => frame.type === 'stream_complete').length === 6)
     expect(socket.all('stream_start').map((frame) => frame.turnId)).toEqual(['t2', ...order])
     const calls = await model.wait({ match: gate, count: 6 })
-    expect(calls.slice(1).map((call) => call.lastUserMessage.split('-')[0])).toEqual([
+    expect(calls.slice(1).map((call) => call.lastUserMessage.match(/(\w+)-[\da-f]{8}/)?.[1])).toEqual([
       'urgent',
       'high',
       'normal',

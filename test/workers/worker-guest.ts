@@ -15,6 +15,7 @@ import {
 } from '../../src/protocol/http.ts'
 import { conversation, type Message } from '../../src/protocol/message.ts'
 import { ModelServerClient } from '../support/model-server-client.ts'
+import { MESSAGE_MARK } from '../support/private-marks.ts'
 import { TestSocket } from './test-socket.ts'
 
 const ORIGIN = 'http://parley.test'
@@ -38,7 +39,7 @@ export const alarmOf = (conversationId: string): Promise<number | null> =>
 export const unique = (): string => crypto.randomUUID()
 
 /** A message with directives for the model server; `tag` tells its call from others. */
-export const message = (tag: string, directives = ''): string => `${tag} [[${directives}]]`
+export const message = (tag: string, directives = ''): string => `${MESSAGE_MARK} ${tag} [[${directives}]]`
 
 export class Guest {
   readonly token: string

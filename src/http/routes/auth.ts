@@ -13,16 +13,19 @@ import type { GuestAnswer, TicketAnswer } from '../../protocol/http.ts'
 import type { Principal } from '../../protocol/principal.ts'
 import { bearerToken } from '../authenticate.ts'
 import { callerOf } from '../caller.ts'
-import { admit } from '../limit.ts'
+import { admit, byAddress } from '../limit.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
 export const authRoutes = new Hono<AppEnv>()
+  .use('/register', byAddress())
+  .use('/login', byAddress())
+  .use('/refresh', byAddress())
   /** With a guest's valid token it is renewed: same guest, later expiry. */
   .post('/guest', permit('public'), async (c) => {
     const { tokens } = c.var.services
     // The plan that counts is no matter of the token.
-    const { plan: _plan, ...principal } = (await bearerOf(c)) ?? newGuest()
+    const { plan: _plan, ...principal } = (await bearerOf(c)) ?? (await newGuest(c))
     if (principal.kind !== 'guest') throw new AppError('forbidden', 'Only a guest is renewed here.')
     const { token, expiresIn } = await tokens.issueAccess(principal)
     const { userId: id, name, role } = principal
@@ -38,6 +41,7 @@ export const authRoutes = new Hono<AppEnv>()
   .post('/register', permit('public'), jsonOnly(), validate('json', shapes.registerBody), async (c) => {
     const guest = await bearerOf(c)
     if (guest && guest.kind !== 'guest') throw new AppError('forbidden', 'You have an account already.')
+    if (!guest) await welcome(c)
     const answer = await c.var.services.identity.accounts.register(c.req.valid('json'), guest, deviceOf(c))
     await c.var.audit('register', answer.user.id, { guest: guest !== null }, actorOf(answer))
     return c.json(answer, 201)
@@ -141,7 +145,14 @@ function deviceOf(c: Context<AppEnv>): Device {
 
 const actorOf = ({ user }: shapes.SessionAnswer) => ({ userId: user.id, role: user.role })
 
-function newGuest(): Principal {
+/** Without an address (a test, another Worker) there is nothing to count by. */
+async function welcome(c: Context<AppEnv>): Promise<void> {
+  const address = c.req.header('cf-connecting-ip')
+  if (address !== undefined) await c.var.services.identity.welcome(address)
+}
+
+async function newGuest(c: Context<AppEnv>): Promise<Principal> {
+  await welcome(c)
   const id = crypto.randomUUID()
   return {
     userId: `guest:${id}`,

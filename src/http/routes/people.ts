@@ -6,6 +6,7 @@
  */
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import * as z from 'zod'
+import { machineOf } from '../../auth/api-keys.ts'
 import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import {
@@ -47,11 +48,21 @@ export const peopleRoutes = new Hono<AppEnv>()
         throw new AppError('forbidden', 'Nobody changes their own role.', { field: 'role' })
       if (role !== undefined && person.email === null && GUEST.test(person.id))
         throw new AppError('conflict', 'A guest has no account that could have a role.', { field: 'role' })
+      if (role !== undefined && person.id.startsWith('oidc:'))
+        throw new AppError('conflict', 'The role of this person is told by the identity provider.', {
+          field: 'role',
+        })
       if (plan !== undefined && !c.var.services.plans.includes(plan))
         throw new AppError('validation_failed', 'The field "plan" names no plan.', { field: 'plan' })
       const changed = await change(c, person, { role, plan })
       const standing = c.var.services.standing(person.id)
-      if (plan !== undefined) await standing.setPlan(plan)
+      if (plan !== undefined) {
+        // A socket knows the plan that it was opened with, a machine that of its owner.
+        for (const id of await selvesOf(c, person.id)) {
+          await c.var.services.standing(id).setPlan(plan)
+          await c.var.services.cutSockets(id, 'auth_required')
+        }
+      }
       // The role stands in the access token: those that are out end now, and refreshing gives one that tells the truth.
       if (role !== undefined) await standing.endSessions({ before: nextSecond() })
       return c.json(changed)
@@ -68,8 +79,10 @@ export const peopleRoutes = new Hono<AppEnv>()
       const person = await personOf(c, c.req.param('id'))
       refuseOver(c, person)
       const changed = await change(c, person, { suspended: { reason } })
-      await c.var.services.standing(person.id).suspend(reason)
-      await c.var.services.cutSockets(person.id, 'suspended')
+      for (const id of await selvesOf(c, person.id)) {
+        await c.var.services.standing(id).suspend(reason)
+        await c.var.services.cutSockets(id, 'suspended')
+      }
       return c.json(changed)
     },
   )
@@ -77,7 +90,7 @@ export const peopleRoutes = new Hono<AppEnv>()
     const person = await personOf(c, c.req.param('id'))
     refuseOver(c, person)
     const changed = await change(c, person, { suspended: null })
-    await c.var.services.standing(person.id).reinstate()
+    for (const id of await selvesOf(c, person.id)) await c.var.services.standing(id).reinstate()
     return c.json(changed)
   })
 
@@ -96,6 +109,12 @@ async function personOf(c: Context<AppEnv>, id: string): Promise<AdminUser> {
   const person = await people.find(id)
   if (!person) throw noSuchPerson()
   return person
+}
+
+/** The person, and the machines that act for them: what is decided of one holds for all. */
+async function selvesOf(c: Context<AppEnv>, id: string): Promise<string[]> {
+  const keys = await c.var.services.identity.keys.list(id)
+  return [id, ...keys.map((key) => machineOf(key.id))]
 }
 
 /** @throws AppError `forbidden` */

@@ -10,6 +10,7 @@ import { createShareBody, type CreatedShare } from '../../protocol/members.ts'
 import type { Principal } from '../../protocol/principal.ts'
 import { authenticate } from '../authenticate.ts'
 import { conversationParam } from '../conversation-param.ts'
+import { admit } from '../limit.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -64,7 +65,10 @@ export const sharedRoutes = new Hono<AppEnv>()
     async (c, next) => {
       // Who asks matters only to links for people with an account; who brings a token must bring a good one.
       if (c.req.header('authorization') === undefined) return await next()
-      return await authenticate()(c, next)
+      return await authenticate()(c, async () => {
+        c.set('principal', await admit(c, c.var.principal, 'read'))
+        await next()
+      })
     },
     async (c) => {
       const { services } = c.var

@@ -37,7 +37,7 @@ export function AccountCorner({ model }: { readonly model: AppModel }) {
     button.current?.focus()
   }
   const { user } = session
-  const name = user?.name ?? (session.state === 'ended' ? 'Signed out' : 'Account')
+  const name = user?.name ?? (session.state === 'ended' ? 'Signed out' : 'Not signed in')
   return (
     <div
       class="account"
@@ -61,8 +61,8 @@ export function AccountCorner({ model }: { readonly model: AppModel }) {
         <div class="menu" ref={menu} role="group" aria-label="Account">
           {user && (
             <div class="menu-head">
-              <b>{user.name}</b>
-              <span>{user.email ?? 'A guest in this browser'}</span>
+              <b title={user.name}>{user.name}</b>
+              <span title={user.email ?? undefined}>{user.email ?? 'A guest in this browser'}</span>
             </div>
           )}
           {entriesOf(model, session).map(([label, run]) => (
@@ -113,8 +113,10 @@ function entriesOf(model: AppModel, session: SessionSnapshot): Entry[] {
   const isStaff = known.success && can({ role: known.data }, 'admin:users:read')
   return [
     opens('Usage', 'usage'),
-    opens('Devices', 'sessions'),
+    opens('Change name', 'name'),
     opens('Change password', 'password'),
+    opens('Devices', 'sessions'),
+    opens('API keys', 'keys'),
     ...(isStaff ? [['Administration', () => model.visit({ view: 'admin' })] as const] : []),
     ...data,
     ['Sign out', signOut('here')],

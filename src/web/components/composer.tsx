@@ -30,10 +30,16 @@ export const Composer = memo(function Composer(props: ComposerProps) {
   const canSend = text.trim() !== '' && !isTooLong && !isBusy
 
   useLayoutEffect(() => {
-    const element = field.current
-    if (!element) return
-    element.style.height = 'auto'
-    element.style.height = `${element.scrollHeight}px`
+    const fit = () => {
+      const element = field.current
+      if (!element) return
+      element.style.height = 'auto'
+      element.style.height = `${element.scrollHeight}px`
+    }
+    fit()
+    // Lines break elsewhere in a window of another width, such as a phone that was turned.
+    addEventListener('resize', fit)
+    return () => removeEventListener('resize', fit)
   }, [text])
 
   useEffect(() => {

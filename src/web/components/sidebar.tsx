@@ -9,6 +9,7 @@ import type { AppModel } from '../app-model.ts'
 import { period } from '../dates.ts'
 import { errorText } from '../error-text.ts'
 import { useStore } from '../store.ts'
+import { onWayBack } from '../way-back.ts'
 import { AccountCorner } from './account-corner.tsx'
 import { ConversationItem } from './conversation-item.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
@@ -29,8 +30,17 @@ export function Sidebar({ model, current }: SidebarProps) {
   const nav = useRef<HTMLElement>(null)
 
   useEffect(() => {
-    if (drawerOpen) nav.current?.querySelector<HTMLElement>('button')?.focus()
-  }, [drawerOpen])
+    if (!drawerOpen) return
+    nav.current?.querySelector<HTMLElement>('button')?.focus()
+    const end = onWayBack(() => model.setDrawer(false))
+    return () => {
+      end()
+      const { activeElement } = document
+      const isLost = activeElement === document.body || nav.current?.contains(activeElement)
+      // Not to what was focused before: the page behind the drawer is inert, and has lost it.
+      if (isLost) document.querySelector<HTMLElement>('.menu-button')?.focus()
+    }
+  }, [drawerOpen, model])
 
   return (
     <nav class="sidebar" aria-label="Conversations" ref={nav}>

@@ -19,9 +19,9 @@ const TITLES: Record<Ended['reason'], string> = {
 const TEXTS: Record<Ended['reason'], string> = {
   chosen: 'Sign in again to see your conversations.',
   refused:
-    'Your session has ended: it was too old, or it was ended from another device. Sign in to go on where you were; nothing is lost.',
+    'Your session was too old, or was ended from another device. Nothing is lost: sign in to go on where you were.',
   suspended: 'It cannot be used for now. Whoever runs this server can tell you more.',
-  erased: 'Everything of yours on this server goes. You can begin again as a guest.',
+  erased: 'Everything of yours on this server is being removed. You can start again at any time.',
 }
 
 export function SignedOut({ model, session }: { readonly model: AppModel; readonly session: Ended }) {
@@ -38,14 +38,20 @@ export function SignedOut({ model, session }: { readonly model: AppModel; readon
           <h1>{TITLES[session.reason]}</h1>
           <p>{TEXTS[session.reason]}</p>
         </div>
-        <WhoToBe model={model} />
+        <WhoToBe model={model} isNew={session.reason === 'erased'} />
       </div>
     </section>
   )
 }
 
+interface WhoToBeProps {
+  readonly model: AppModel
+  /** There is nobody to sign in as. */
+  readonly isNew?: boolean
+}
+
 /** Sign in, register, or be a guest. */
-export function WhoToBe({ model }: { readonly model: AppModel }) {
+export function WhoToBe({ model, isNew = false }: WhoToBeProps) {
   const [failure, setFailure] = useState<string | null>(null)
   const beGuest = () => {
     setFailure(null)
@@ -56,10 +62,16 @@ export function WhoToBe({ model }: { readonly model: AppModel }) {
   return (
     <>
       <div class="choices">
-        <button type="button" class="button primary" onClick={() => model.open({ kind: 'sign-in' })}>
-          Sign in
-        </button>
-        <button type="button" class="button" onClick={() => model.open({ kind: 'register' })}>
+        {!isNew && (
+          <button type="button" class="button primary" onClick={() => model.open({ kind: 'sign-in' })}>
+            Sign in
+          </button>
+        )}
+        <button
+          type="button"
+          class={isNew ? 'button primary' : 'button'}
+          onClick={() => model.open({ kind: 'register' })}
+        >
           Create an account
         </button>
         <button type="button" class="button" onClick={beGuest}>

@@ -20,10 +20,11 @@ export function Viewers({ viewers, you }: ViewersProps) {
   const names = viewers.map((viewer) => describe(viewer, you)).join('; ')
   const shown = viewers.slice(0, MAX_MARKS)
   const more = viewers.length - shown.length
+  const tints = tintsOf(shown)
   return (
     <div class="viewers" role="img" aria-label={`Here now: ${names}`} title={`Here now: ${names}`}>
-      {shown.map((viewer) => (
-        <span key={viewer.userId} class={`viewer tint-${tintOf(viewer.userId)}`}>
+      {shown.map((viewer, index) => (
+        <span key={viewer.userId} class={`viewer tint-${tints[index]}`}>
           {initials(viewer.name)}
           {viewer.connections > 1 && <b class="windows">{viewer.connections}</b>}
         </span>
@@ -42,6 +43,17 @@ function describe({ userId, name, connections }: Viewer, you: string | undefined
 function initials(name: string): string {
   const words = (name.trim() || '?').split(/\s+/).slice(0, 2)
   return words.map((word) => String.fromCodePoint(word.codePointAt(0) ?? 0x3f).toUpperCase()).join('')
+}
+
+/** Each has their own; of two who would have the same, the later gets the next that is free. */
+function tintsOf(viewers: readonly Viewer[]): number[] {
+  const taken: number[] = []
+  for (const { userId } of viewers) {
+    let tint = tintOf(userId)
+    while (taken.includes(tint)) tint = (tint + 1) % TINTS
+    taken.push(tint)
+  }
+  return taken
 }
 
 function tintOf(userId: string): number {

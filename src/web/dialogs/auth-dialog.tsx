@@ -9,7 +9,7 @@ import { Dialog } from '../components/dialog.tsx'
 import { useStore } from '../store.ts'
 import { Field, Form } from './form.tsx'
 import { useTask } from './use-task.ts'
-import { passwordFault } from './password-fault.ts'
+import { passwordFault, wrongAt } from './password-fault.ts'
 
 interface AuthDialogProps {
   readonly parley: Parley
@@ -32,7 +32,7 @@ export function AuthDialog({ parley, mode: first, onClose }: AuthDialogProps) {
       const said = name.trim()
       await parley.account.register({ email, password, ...(said !== '' && { name: said }) })
     } else {
-      await parley.account.signIn({ email, password })
+      await wrongAt('password', 'invalid_credentials', () => parley.account.signIn({ email, password }))
     }
     onClose()
   }
@@ -71,7 +71,8 @@ export function AuthDialog({ parley, mode: first, onClose }: AuthDialogProps) {
         />
         {isNew && (
           <Field
-            label="Name (others in a conversation see it)"
+            label="Name"
+            hint="Others in a conversation see it. You can leave it out."
             name="name"
             autocomplete="nickname"
             maxLength={MAX_NAME_CHARS}
@@ -82,7 +83,7 @@ export function AuthDialog({ parley, mode: first, onClose }: AuthDialogProps) {
         )}
       </Form>
       <p class="dialog-foot">
-        {isNew ? 'You have an account?' : 'No account yet?'}{' '}
+        {isNew ? 'Have an account?' : 'No account yet?'}{' '}
         <button type="button" class="link-button" onClick={() => setMode(isNew ? 'sign-in' : 'register')}>
           {isNew ? 'Sign in' : 'Create one'}
         </button>

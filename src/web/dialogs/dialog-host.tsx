@@ -6,7 +6,9 @@ import type { AppModel, OpenDialog } from '../app-model.ts'
 import { AuthDialog } from './auth-dialog.tsx'
 import { EraseDialog } from './erase-dialog.tsx'
 import { ExportDialog } from './export-dialog.tsx'
+import { KeysDialog } from './keys-dialog.tsx'
 import { MembersDialog } from './members-dialog.tsx'
+import { NameDialog } from './name-dialog.tsx'
 import { PasswordDialog } from './password-dialog.tsx'
 import { SessionsDialog } from './sessions-dialog.tsx'
 import { ShareDialog } from './share-dialog.tsx'
@@ -30,6 +32,10 @@ export function DialogHost({ model, dialog }: DialogHostProps) {
       return <SessionsDialog parley={parley} onClose={onClose} />
     case 'password':
       return <PasswordDialog parley={parley} onClose={onClose} />
+    case 'name':
+      return <NameDialog parley={parley} onClose={onClose} />
+    case 'keys':
+      return <KeysDialog parley={parley} onClose={onClose} />
     case 'export':
       return <ExportDialog parley={parley} onClose={onClose} />
     case 'erase':

@@ -10,6 +10,7 @@ import { CopyButton } from '../components/copy-button.tsx'
 import { Dialog } from '../components/dialog.tsx'
 import { fullTime } from '../dates.ts'
 import { Failure, Field, Form } from './form.tsx'
+import { wrongAt } from './password-fault.ts'
 import { useLoad, useTask } from './use-task.ts'
 
 /** How often the receipt is read while the work goes on. */
@@ -37,7 +38,7 @@ export function EraseDialog({ parley, onClose }: EraseDialogProps) {
         <li>what you said in conversations of others</li>
         <li>links that you made, your usage, your devices{hasPassword ? ' and your account' : ''}</li>
       </ul>
-      <p>It begins at once and cannot be stopped or undone. You may want to export your data before.</p>
+      <p>It begins at once and cannot be stopped or undone. You may want to export your data first.</p>
       <Form
         task={task}
         fields={['password']}
@@ -46,7 +47,8 @@ export function EraseDialog({ parley, onClose }: EraseDialogProps) {
         onCancel={onClose}
         onSubmit={async () => {
           if (!isSure) return
-          setReceiptId(await api.erase(hasPassword ? { password } : {}))
+          const erase = () => api.erase(hasPassword ? { password } : {})
+          setReceiptId(await wrongAt('password', 'wrong_password', erase))
           await parley.account.end('erased')
         }}
       >
@@ -108,7 +110,7 @@ function ReceiptView({ api, receiptId, onClose }: ReceiptViewProps) {
       {data && (
         <table class="table">
           <tbody>
-            {KINDS.map(([kind, name]) => (
+            {KINDS.filter(([kind]) => data.removed[kind] > 0).map(([kind, name]) => (
               <tr key={kind}>
                 <th scope="row">{name}</th>
                 <td class="number">{data.removed[kind]}</td>
@@ -119,7 +121,7 @@ function ReceiptView({ api, receiptId, onClose }: ReceiptViewProps) {
       )}
       {!data && <Failure error={error} />}
       <p class="field-hint">
-        The address of this receipt. It says nothing of who you were; keep it if you want a proof.
+        This is the address of your receipt. It does not say who you were; keep it if you want proof.
       </p>
       <div class="secret-link">
         <code>{address}</code>
@@ -136,5 +138,5 @@ function ReceiptView({ api, receiptId, onClose }: ReceiptViewProps) {
 
 function statusText(data: Receipt | null): string {
   if (data?.state !== 'finished') return 'This takes a moment. It goes on when you close this.'
-  return `Done ${data.finishedAt === null ? '' : fullTime(data.finishedAt)}`.trim()
+  return data.finishedAt === null ? 'Done.' : `Finished on ${fullTime(data.finishedAt)}.`
 }

@@ -141,6 +141,7 @@ export function Form(props: FormProps) {
   const { task, fields = [], submit, isDanger = false, onSubmit, onCancel, children } = props
   const { error, isBusy } = task
   const isElsewhere = error !== null && !(error.field !== undefined && fields.includes(error.field))
+  const errorId = useId()
   return (
     <form
       class="form"
@@ -150,7 +151,7 @@ export function Form(props: FormProps) {
       }}
     >
       {children}
-      {isElsewhere && <Failure error={error} />}
+      {isElsewhere && <Failure id={errorId} error={error} />}
       <div class="dialog-actions">
         {onCancel && (
           <button type="button" class="button" onClick={onCancel}>
@@ -162,6 +163,7 @@ export function Form(props: FormProps) {
           class={isDanger ? 'button danger' : 'button primary'}
           disabled={isBusy}
           aria-busy={isBusy}
+          aria-describedby={isElsewhere ? errorId : undefined}
         >
           {submit}
         </button>
@@ -170,10 +172,15 @@ export function Form(props: FormProps) {
   )
 }
 
-export function Failure({ error }: { readonly error: ParleyError | null }) {
+interface FailureProps {
+  readonly error: ParleyError | null
+  readonly id?: string
+}
+
+export function Failure({ error, id }: FailureProps) {
   if (!error) return null
   return (
-    <p class="form-error" role="alert">
+    <p class="form-error" id={id} role="alert">
       {errorText(error)}
     </p>
   )

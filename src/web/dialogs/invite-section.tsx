@@ -22,7 +22,7 @@ const USES = [
   ['1', 'One person'],
   ['5', 'Five people'],
   ['25', '25 people'],
-  ['', 'Anybody who has it'],
+  ['', 'Anybody with it'],
 ] as const
 
 interface InviteSectionProps {
@@ -57,11 +57,13 @@ export function InviteSection({ api, id }: InviteSectionProps) {
       >
         <div class="field-row">
           <Choice label="They" value={role} options={GIVEN_ROLES} onChange={setRole} />
-          <Choice label="Good for" value={hours} options={HOURS} onChange={setHours} />
-          <Choice label="For" value={uses} options={USES} onChange={setUses} />
+          <Choice label="The link is for" value={uses} options={USES} onChange={setUses} />
+          <Choice label="It works for" value={hours} options={HOURS} onChange={setHours} />
         </div>
       </Form>
-      {token !== null && <SecretLink label="Whoever has this link can join." url={linkTo('invite', token)} />}
+      {token !== null && (
+        <SecretLink what="link" label="Whoever has this link can join." text={linkTo('invite', token)} />
+      )}
       <Failure error={error ?? revoking.error} />
       {data && data.length > 0 && (
         <ul class="rows" aria-label="Links that are out">
@@ -75,6 +77,7 @@ export function InviteSection({ api, id }: InviteSectionProps) {
                 type="button"
                 class="button small"
                 disabled={revoking.isBusy}
+                aria-label={`Revoke the link: ${ROLE_NAMES[invite.role]}, ${describe(invite)}`}
                 onClick={() => void revoking.run(() => api.revokeInvite(id, invite.id)).then(reload)}
               >
                 Revoke
@@ -88,8 +91,9 @@ export function InviteSection({ api, id }: InviteSectionProps) {
 }
 
 function describe({ uses, maxUses, expiresAt }: Invite): string {
-  const used = `Used ${uses}${maxUses === null ? '' : ` of ${maxUses}`} times`
   const isOver = Date.parse(expiresAt) <= Date.now()
-  if (maxUses !== null && uses >= maxUses) return `${used}: used up`
-  return `${used} · ${isOver ? 'expired' : `until ${shortTime(expiresAt)}`}`
+  if (maxUses !== null && uses >= maxUses) return 'Used up'
+  const times = uses === 0 ? 'Not used yet' : uses === 1 ? 'Used once' : `Used ${uses} times`
+  const left = maxUses !== null && maxUses > 1 ? `, ${maxUses - uses} left` : ''
+  return `${times}${left} · ${isOver ? 'expired' : `until ${shortTime(expiresAt)}`}`
 }

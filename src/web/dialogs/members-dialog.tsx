@@ -50,7 +50,7 @@ export function MembersDialog({ model, id, onClose }: MembersDialogProps) {
   return (
     <Dialog title="Members" isWide onClose={onClose}>
       <Failure error={error ?? task.error} />
-      {!data && !error && <p role="status">Reading…</p>}
+      {!data && !error && <p role="status">Loading…</p>}
       <ul class="rows">
         {data?.members.map((member) => {
           const name = member.name ?? 'Not here yet'
@@ -63,7 +63,7 @@ export function MembersDialog({ model, id, onClose }: MembersDialogProps) {
                   {name}
                   {isYou && <span class="badge">You</span>}
                 </b>
-                <span title={fullTime(member.joinedAt)}>Since {shortTime(member.joinedAt)}</span>
+                <span title={fullTime(member.joinedAt)}>Joined {shortTime(member.joinedAt)}</span>
               </div>
               {rules && !isYou && member.role !== 'owner' ? (
                 <Choice
@@ -85,9 +85,11 @@ export function MembersDialog({ model, id, onClose }: MembersDialogProps) {
                     type="button"
                     class="button small danger"
                     disabled={task.isBusy}
+                    aria-label={isYou ? 'Yes, leave' : `Yes, remove ${name}`}
+                    onBlur={() => !task.isBusy && setAsked(null)}
                     onClick={() => void remove(member)}
                   >
-                    {isYou ? 'Yes, leave' : `Yes, remove ${name}`}
+                    {isYou ? 'Yes, leave' : 'Yes, remove'}
                   </button>
                 ) : (
                   <button

@@ -7,7 +7,7 @@ import type { Parley } from '../../client/index.ts'
 import { MIN_PASSWORD_CHARS } from '../../protocol/accounts.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { Field, Form } from './form.tsx'
-import { passwordFault } from './password-fault.ts'
+import { passwordFault, wrongAt } from './password-fault.ts'
 import { useTask } from './use-task.ts'
 
 interface PasswordDialogProps {
@@ -42,7 +42,8 @@ export function PasswordDialog({ parley, onClose }: PasswordDialogProps) {
         onCancel={onClose}
         onSubmit={async () => {
           passwordFault('newPassword', newPassword)
-          await parley.account.changePassword({ currentPassword, newPassword })
+          const change = () => parley.account.changePassword({ currentPassword, newPassword })
+          await wrongAt('currentPassword', 'wrong_password', change)
           setDone(true)
         }}
       >

@@ -6,8 +6,8 @@ import type { MemberRole } from '../../protocol/permissions.ts'
 
 export const ROLE_NAMES: Record<MemberRole, string> = {
   owner: 'Owner',
-  editor: 'May write',
-  viewer: 'May read',
+  editor: 'Can write',
+  viewer: 'Can read',
 }
 
 export const GIVEN_ROLES = [

@@ -1,18 +1,22 @@
 /**
- * A link that is shown this one time, with a button that copies it. The server keeps only its hash, so it cannot be shown
- * again, and that is said.
+ * A link or a key that is shown this one time, with a button that copies it. The server keeps only its hash, so it cannot
+ * be shown again, and that is said.
  */
 import { useEffect, useRef } from 'preact/hooks'
 import { CopyButton } from '../components/copy-button.tsx'
 
 interface SecretLinkProps {
+  readonly what: 'link' | 'key'
   readonly label: string
-  readonly url: string
+  readonly text: string
 }
 
-export function SecretLink({ label, url }: SecretLinkProps) {
+export function SecretLink({ what, label, text }: SecretLinkProps) {
   const field = useRef<HTMLInputElement>(null)
-  useEffect(() => field.current?.select(), [url])
+  useEffect(() => {
+    field.current?.select()
+    field.current?.scrollIntoView({ block: 'nearest' })
+  }, [text])
   return (
     <div class="secret" role="status">
       <p>{label} It is shown only this once: copy it now.</p>
@@ -20,11 +24,11 @@ export function SecretLink({ label, url }: SecretLinkProps) {
         <input
           ref={field}
           readOnly
-          value={url}
-          aria-label="The link"
+          value={text}
+          aria-label={`The ${what}`}
           onFocus={(event) => event.currentTarget.select()}
         />
-        <CopyButton text={url} label="Copy the link" />
+        <CopyButton text={text} label={`Copy the ${what}`} />
       </div>
     </div>
   )

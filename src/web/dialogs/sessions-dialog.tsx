@@ -27,15 +27,15 @@ export function SessionsDialog({ parley, onClose }: SessionsDialogProps) {
   return (
     <Dialog title="Where you are signed in" isWide onClose={onClose}>
       <Failure error={error ?? task.error} />
-      {!data && !error && <p role="status">Reading…</p>}
+      {!data && !error && <p role="status">Loading…</p>}
       <ul class="rows">
         {data?.map((session) => (
           <li key={session.id} class="row">
             <div class="row-text">
               <b title={session.agent}>{deviceName(session.agent)}</b>
               <span>
-                {session.current ? 'This device' : `Last used ${shortTime(session.lastUsedAt)}`}
-                {session.address && ` · ${session.address}`} · since{' '}
+                {!session.current && `Last used ${shortTime(session.lastUsedAt)} · `}
+                {session.address && `${session.address} · `}signed in{' '}
                 <time dateTime={session.createdAt} title={fullTime(session.createdAt)}>
                   {shortTime(session.createdAt)}
                 </time>

@@ -14,14 +14,18 @@ import { SecretLink } from './secret-link.tsx'
 import { useLoad, useTask } from './use-task.ts'
 
 const MODES = [
-  ['snapshot', 'As it is now'],
-  ['live', 'As it goes on'],
+  ['snapshot', 'What is here now'],
+  ['live', 'Also what comes later'],
 ] as const
+const NAMES: Record<Share['mode'], string> = {
+  snapshot: 'What was here then',
+  live: 'Goes on with the conversation',
+}
 const DAYS = [
-  ['', 'Until revoked'],
-  ['1', 'A day'],
-  ['7', 'A week'],
-  ['30', 'A month'],
+  ['', 'When you revoke it'],
+  ['1', 'After a day'],
+  ['7', 'After a week'],
+  ['30', 'After a month'],
 ] as const
 
 interface ShareDialogProps {
@@ -41,7 +45,7 @@ export function ShareDialog({ model, id, onClose }: ShareDialogProps) {
   const revoking = useTask()
 
   return (
-    <Dialog title="Share to read" isWide onClose={onClose}>
+    <Dialog title="Share a link to read" isWide onClose={onClose}>
       <p>A link shows the messages, without names. Nobody can write through it or find anything else.</p>
       <Form
         task={making}
@@ -53,8 +57,8 @@ export function ShareDialog({ model, id, onClose }: ShareDialogProps) {
         }}
       >
         <div class="field-row">
-          <Choice label="Shows it" value={mode} options={MODES} onChange={setMode} />
-          <Choice label="Good for" value={days} options={DAYS} onChange={setDays} />
+          <Choice label="It shows" value={mode} options={MODES} onChange={setMode} />
+          <Choice label="It ends" value={days} options={DAYS} onChange={setDays} />
         </div>
         <label class="check">
           <input
@@ -65,20 +69,23 @@ export function ShareDialog({ model, id, onClose }: ShareDialogProps) {
           <span>Only for people with an account</span>
         </label>
       </Form>
-      {token !== null && <SecretLink label="Whoever has this link can read." url={linkTo('share', token)} />}
+      {token !== null && (
+        <SecretLink what="link" label="Whoever has this link can read." text={linkTo('share', token)} />
+      )}
       <Failure error={error ?? revoking.error} />
       {data && data.length > 0 && (
         <ul class="rows" aria-label="Links that are out">
           {data.map((share) => (
             <li key={share.id} class="row">
               <div class="row-text">
-                <b>{share.mode === 'live' ? 'As it goes on' : 'As it was'}</b>
+                <b>{NAMES[share.mode]}</b>
                 <span title={`Since ${fullTime(share.createdAt)}`}>{describe(share)}</span>
               </div>
               <button
                 type="button"
                 class="button small"
                 disabled={revoking.isBusy}
+                aria-label={`Revoke the link: ${NAMES[share.mode]}, ${describe(share)}`}
                 onClick={() => void revoking.run(() => api.revokeShare(id, share.id)).then(reload)}
               >
                 Revoke
@@ -94,5 +101,5 @@ export function ShareDialog({ model, id, onClose }: ShareDialogProps) {
 function describe({ createdAt, expiresAt, requireSignIn }: Share): string {
   const isOver = expiresAt !== null && Date.parse(expiresAt) <= Date.now()
   const end = expiresAt === null ? 'until revoked' : isOver ? 'expired' : `until ${shortTime(expiresAt)}`
-  return [`since ${shortTime(createdAt)}`, end, ...(requireSignIn ? ['with an account'] : [])].join(' · ')
+  return [`Made ${shortTime(createdAt)}`, end, ...(requireSignIn ? ['only with an account'] : [])].join(' · ')
 }

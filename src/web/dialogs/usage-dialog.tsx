@@ -36,7 +36,7 @@ export function UsageDialog({ parley, onClose }: UsageDialogProps) {
   return (
     <Dialog title="Usage" onClose={onClose}>
       <Failure error={error} />
-      {!data && !error && <p role="status">Reading…</p>}
+      {!data && !error && <p role="status">Loading…</p>}
       {data && (
         <>
           <p>
@@ -72,7 +72,9 @@ function QuotaLine({ quota }: { readonly quota: Quota }) {
         <span>
           {limit === null
             ? `${rough(taken, unit)} used, no limit`
-            : `${rough(left, unit)} of ${rough(limit, unit)} left`}
+            : name === 'concurrent_turns'
+              ? `${taken} of ${limit} running`
+              : `${rough(left, unit)} of ${rough(limit, unit)} left`}
         </span>
       </div>
       {limit !== null && <Gauge label={`${label}, used`} part={limit > 0 ? taken / limit : 1} />}

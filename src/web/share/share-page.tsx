@@ -25,7 +25,7 @@ export function SharePage({ parley, token }: SharePageProps) {
   const api = useMemo(() => new MembersApi(parley.caller), [parley])
   const who = session.state === 'account' ? session.user.id : ''
   const { data, error, reload } = useLoad(`${token} ${who}`, () => api.shared(token))
-  const [isEntering, setEntering] = useState(false)
+  const [entering, setEntering] = useState<'sign-in' | 'register' | null>(null)
 
   useEffect(() => {
     document.title = data ? `${data.title || UNTITLED} · Parley` : 'Parley'
@@ -44,10 +44,10 @@ export function SharePage({ parley, token }: SharePageProps) {
       </header>
       <main class="share-main">
         {data && !error && <Branch branch={data} />}
-        {!data && !error && <p role="status">Reading…</p>}
-        {error && <Refused error={error} onSignIn={() => setEntering(true)} onRetry={reload} />}
+        {!data && !error && <p role="status">Loading…</p>}
+        {error && <Refused error={error} onEnter={setEntering} onRetry={reload} />}
       </main>
-      {isEntering && <AuthDialog parley={parley} mode="sign-in" onClose={() => setEntering(false)} />}
+      {entering && <AuthDialog parley={parley} mode={entering} onClose={() => setEntering(null)} />}
     </div>
   )
 }
@@ -81,19 +81,24 @@ function Branch({ branch }: { readonly branch: SharedBranch }) {
 
 interface RefusedProps {
   readonly error: ParleyError
-  readonly onSignIn: () => void
+  readonly onEnter: (mode: 'sign-in' | 'register') => void
   readonly onRetry: () => void
 }
 
-function Refused({ error, onSignIn, onRetry }: RefusedProps) {
+function Refused({ error, onEnter, onRetry }: RefusedProps) {
   if (error.status === 401 || error.code === 'forbidden') {
     return (
       <div class="empty-state" role="status">
         <h1>Sign in to read this</h1>
         <p>Whoever shared this wants only people with an account to read it.</p>
-        <button type="button" class="button primary" onClick={onSignIn}>
-          Sign in
-        </button>
+        <div class="choices">
+          <button type="button" class="button primary" onClick={() => onEnter('sign-in')}>
+            Sign in
+          </button>
+          <button type="button" class="button" onClick={() => onEnter('register')}>
+            Create an account
+          </button>
+        </div>
       </div>
     )
   }

@@ -1,0 +1,82 @@
+/**
+ * The typed calls of the browser library that go beside conversations: keys of machines, and what strangers may see without
+ * becoming anybody.
+ */
+import { describe, expect, test } from 'vitest'
+import { AccountApi } from '../../src/client/api-account.ts'
+import { MembersApi } from '../../src/client/api-members.ts'
+import { createParley, memoryStore } from '../../src/client/index.ts'
+import { FakeEnvironment, json, problemOf, type FakeRequest } from '../support/fake-environment.ts'
+
+/** A server that makes guests. */
+function setUp() {
+  const env = new FakeEnvironment()
+  const respond = (request: FakeRequest): Response =>
+    request.path === '/api/auth/guest'
+      ? json(201, {
+          accessToken: 'guest-1',
+          tokenType: 'Bearer',
+          expiresIn: 2_592_000,
+          user: { id: 'guest:1', name: 'Guest', role: 'guest' },
+        })
+      : json(200, {})
+  env.respond = respond
+  const parley = createParley({ environment: env, tokenStore: memoryStore(), pendingStore: memoryStore() })
+  return { env, parley, respond }
+}
+
+test('keys of machines: each call names its route, its method and its body', async () => {
+  const { env, parley, respond } = setUp()
+  const key = {
+    id: 'k1',
+    name: 'Report',
+    scopes: ['read'],
+    createdAt: '2026-11-20T10:00:00.000Z',
+    expiresAt: null,
+  }
+  env.respond = (request) => {
+    if (!request.path.startsWith('/api/keys')) return respond(request)
+    if (request.method === 'GET') return json(200, { keys: [key] })
+    return request.method === 'POST'
+      ? json(201, { ...key, key: 'pk_x' })
+      : new Response(null, { status: 204 })
+  }
+  const api = new AccountApi(parley.caller)
+  expect(await api.keys()).toEqual([key])
+  const body = { name: 'Report', scopes: ['read' as const], expiresInDays: 30 }
+  expect(await api.createKey(body)).toEqual({ ...key, key: 'pk_x' })
+  await api.revokeKey('k/1')
+  const calls = env.requests.filter(({ path }) => path.startsWith('/api/keys'))
+  expect(calls.map(({ method, path, body: sent }) => [method, path, sent])).toEqual([
+    ['GET', '/api/keys', undefined],
+    ['POST', '/api/keys', body],
+    ['DELETE', '/api/keys/k%2F1', undefined],
+  ])
+})
+
+describe('what strangers may see', () => {
+  const BRANCH = {
+    title: 'T',
+    mode: 'live',
+    sharedAt: '2026-11-20T10:00:00.000Z',
+    isWhole: true,
+    messages: [],
+  }
+
+  test('makes nobody a guest', async () => {
+    const { env, parley } = setUp()
+    env.respond = () => json(200, BRANCH)
+    expect(await new MembersApi(parley.caller).shared('shr_x')).toEqual(BRANCH)
+    expect(env.requests.map(({ path, token }) => ({ path, token }))).toEqual([
+      { path: '/api/shares/shr_x', token: null },
+    ])
+  })
+
+  test('is shown to somebody whose token is not good any more, and changes nobody', async () => {
+    const { env, parley } = setUp()
+    await parley.session.token()
+    env.respond = ({ token }) => (token === null ? json(200, BRANCH) : problemOf(401, 'unauthorized'))
+    expect(await new MembersApi(parley.caller).shared('shr_x')).toEqual(BRANCH)
+    expect(parley.session.user?.id).toBe('guest:1')
+  })
+})
