@@ -51,7 +51,9 @@ export function KeysDialog({ parley, onClose }: KeysDialogProps) {
   }
   return (
     <Dialog title="API keys" isWide onClose={onClose}>
-      <p>A program with a key is a member of its own, with its own conversations. What it uses counts as yours.</p>
+      <p>
+        A program with a key is a member of its own, with its own conversations. What it uses counts as yours.
+      </p>
       <Form
         task={making}
         fields={['name']}
