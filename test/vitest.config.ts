@@ -11,8 +11,12 @@ const FAST = { capacity: 10_000, perSecond: 10_000 }
 /** Besides those of guests, for tests of limits, which give them to people of theirs. */
 const PLANS = {
   // Tests ask faster than a person does.
-  guest: { buckets: { read: FAST, write: FAST, auth: FAST } },
-  hundred: { messagesPerDay: 100, concurrentTurns: 300, buckets: { read: FAST, write: FAST, auth: FAST } },
+  guest: { buckets: { read: FAST, write: FAST, auth: FAST, manage: FAST } },
+  hundred: {
+    messagesPerDay: 100,
+    concurrentTurns: 300,
+    buckets: { read: FAST, write: FAST, auth: FAST, manage: FAST },
+  },
   one: { messagesPerDay: 1 },
   single: { concurrentTurns: 1 },
   nothing: { messagesPerDay: 0 },
@@ -20,7 +24,7 @@ const PLANS = {
   tokens: { tokensPerDay: 650 },
   monthly: { tokensPerMonth: 650 },
   money: { usdPerMonth: 0.001_02 },
-  slow: { buckets: { read: { capacity: 3, perSecond: 0.01 } } },
+  slow: { buckets: { read: { capacity: 3, perSecond: 0.01 }, manage: { capacity: 2, perSecond: 0.01 } } },
 }
 
 /** Dollars per million tokens; the other model has no price. Tests know them as `costUsdOf` of limited-people.ts. */

@@ -59,13 +59,28 @@ export function byAddress(): MiddlewareHandler<AppEnv> {
 }
 
 const READ: readonly Action[] = ['conversation:read', 'conversation:list', 'account:read', 'usage:read']
-const AUTH: readonly Action[] = ['socket:ticket', 'account:sessions', 'account:password', 'keys:manage']
+const AUTH: readonly Action[] = ['socket:ticket', 'account:sessions']
+/** What is entered into the audit trail. */
+const MANAGE: readonly Action[] = [
+  'conversation:members',
+  'conversation:share',
+  'conversation:leave',
+  'invite:accept',
+  'keys:manage',
+  'account:password',
+  'account:update',
+  'account:export',
+  'account:erase',
+]
 
 /** Which bucket an action draws from. */
-export function routeClassOf(action: Action): RouteClass {
+export function routeClassOf(action: Action, method: string): RouteClass {
   if (action.startsWith('admin:')) return 'admin'
   if (READ.includes(action)) return 'read'
-  return AUTH.includes(action) ? 'auth' : 'write'
+  if (AUTH.includes(action)) return 'auth'
+  if (!MANAGE.includes(action)) return 'write'
+  // A list is no entry; an export is one.
+  return method === 'GET' && action !== 'account:export' ? 'read' : 'manage'
 }
 
 /**

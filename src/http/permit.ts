@@ -31,7 +31,7 @@ function allow(action: Action): MiddlewareHandler<AppEnv> {
   const verify = authenticate()
   return (c, next) =>
     verify(c, async () => {
-      c.set('principal', await admit(c, c.var.principal, routeClassOf(action)))
+      c.set('principal', await admit(c, c.var.principal, routeClassOf(action, c.req.method)))
       // As if any member asked: who is one, and as what, is for the conversation to say.
       if (!MEMBER_ROLES.some((member) => can(c.var.principal, action, { member })))
         throw new AppError('forbidden', 'Your role, or the scope of your key, does not allow this.')

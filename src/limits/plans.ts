@@ -16,6 +16,8 @@ const BUCKETS: Plan['buckets'] = {
   write: { capacity: 120, perSecond: 10 },
   // A page that lost its connection asks for a ticket for each attempt.
   auth: { capacity: 120, perSecond: 5 },
+  // Each of these is an entry of the audit trail, for ever: enough for a day of inviting, too little to fill a database.
+  manage: { capacity: 120, perSecond: 0.1 },
   admin: { capacity: 60, perSecond: 5 },
 }
 
@@ -53,6 +55,7 @@ export const DEFAULT_PLANS = {
       read: { capacity: 1_200, perSecond: 120 },
       write: { capacity: 600, perSecond: 60 },
       auth: { capacity: 240, perSecond: 10 },
+      manage: { capacity: 600, perSecond: 1 },
       admin: { capacity: 120, perSecond: 10 },
     },
   },
@@ -69,6 +72,7 @@ export const DEFAULT_PLANS = {
       read: { capacity: 20_000, perSecond: 10_000 },
       write: { capacity: 20_000, perSecond: 10_000 },
       auth: { capacity: 2_000, perSecond: 1_000 },
+      manage: { capacity: 20_000, perSecond: 10_000 },
       admin: { capacity: 2_000, perSecond: 1_000 },
     },
   },

@@ -8,7 +8,7 @@ import type { ErrorShape } from '../errors.ts'
 import type { Principal } from '../protocol/principal.ts'
 
 /** Each kind of request has a token bucket of its own, so that reading never uses up what writing needs. */
-export const ROUTE_CLASSES = ['read', 'write', 'auth', 'admin'] as const
+export const ROUTE_CLASSES = ['read', 'write', 'auth', 'manage', 'admin'] as const
 export type RouteClass = (typeof ROUTE_CLASSES)[number]
 
 /** What an admission looks at. */

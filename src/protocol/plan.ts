@@ -26,7 +26,7 @@ export const plan = z.strictObject({
   concurrentTurns: whole.refine((n) => n === null || n <= 1_000, 'must be at most 1000'),
   documents: whole,
   storageBytes: whole,
-  buckets: z.strictObject({ read: bucket, write: bucket, auth: bucket, admin: bucket }),
+  buckets: z.strictObject({ read: bucket, write: bucket, auth: bucket, manage: bucket, admin: bucket }),
 })
 export type Plan = z.infer<typeof plan>
 

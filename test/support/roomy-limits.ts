@@ -11,7 +11,7 @@ export const ROOMY_PLAN = {
   tokensPerMonth: MOST * 1_000,
   usdPerMonth: MOST,
   concurrentTurns: 1_000,
-  buckets: { read: FAST, write: FAST, auth: FAST, admin: FAST },
+  buckets: { read: FAST, write: FAST, auth: FAST, manage: FAST, admin: FAST },
 }
 
 /** Variables of the Worker. */

@@ -24,6 +24,18 @@ describe('a bucket of requests', () => {
     expect(written.headers.get('ratelimit')).toMatch(/^"write";r=\d+;t=\d+$/)
   })
 
+  test('L1 what the audit trail keeps for ever is counted by itself', async () => {
+    const guest = await guestWith('slow')
+    const id = await guest.createConversation('A title')
+    const invite = () => guest.request('POST', `/api/conversations/${id}/invites`, { role: 'viewer' })
+    for (let i = 0; i < 2; i++) expect((await invite()).status).toBe(201)
+    const problem = await problemFrom(await invite(), 429, 'rate_limited')
+    expect(problem.limit).toMatchObject({ name: 'manage', limit: 2, remaining: 0 })
+    // Looking and writing go on.
+    expect((await guest.request('GET', `/api/conversations/${id}/invites`)).status).toBe(200)
+    expect((await guest.request('PATCH', `/api/conversations/${id}`, { title: 'Another' })).status).toBe(200)
+  })
+
   test('L3 L4 refuses what is too much, and says until when', async () => {
     const guest = await guestWith('slow')
     for (let i = 0; i < 3; i++) expect((await guest.request('GET', '/api/usage')).status).toBe(200)

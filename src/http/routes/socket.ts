@@ -52,14 +52,14 @@ async function principalOf(c: Context<AppEnv>, offered: readonly string[]): Prom
     const principal = await services.identity.verify(token)
     if (!can(principal, 'socket:ticket'))
       throw new AppError('forbidden', 'Your role, or the scope of your key, does not allow this.')
-    return await admit(c, principal, routeClassOf('socket:ticket'))
+    return await admit(c, principal, routeClassOf('socket:ticket', c.req.method))
   }
   const ticket = await services.tokens.verifyTicket(c.req.query('ticket') ?? '')
   if (!(await services.redeemTicket(ticket.principal.userId, ticket.id, ticket.expiresAt))) {
     throw new AppError('unauthorized', 'The ticket was used before.')
   }
   // Much may have happened to its owner since it was issued.
-  return await admit(c, ticket.principal, routeClassOf('socket:ticket'))
+  return await admit(c, ticket.principal, routeClassOf('socket:ticket', c.req.method))
 }
 
 function protocolsOf(header: string | undefined): string[] {
