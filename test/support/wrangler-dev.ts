@@ -4,7 +4,7 @@
  * `kill9` takes all of it at once (wrangler, its proxy and both workerd processes), so nothing is flushed, shut down or
  * told. Starting again on the same folder and port is what happens after a power cut or a crash of the machine.
  */
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { keepLog } from './log-reporter.ts'
 import { ProcessGroup } from './process-group.ts'
@@ -85,11 +85,23 @@ export function spawnParley({
   }
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that is free, and that nobody is given by chance before it is used: systems hand out ports above 32767 to whoever
+ * names none, be it a server or the near end of a connection.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve, reject) => {
+      server.once('listening', () => resolve(true))
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+      )
+      server.listen(port, '127.0.0.1')
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
