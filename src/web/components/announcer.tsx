@@ -8,20 +8,31 @@ import { textOf, type Message } from '../../protocol/message.ts'
 /** Longer answers are begun; the rest can be read in the conversation. */
 const MAX_SAID_CHARS = 400
 
-export function Announcer({ messages }: { readonly messages: readonly Message[] }) {
+interface AnnouncerProps {
+  readonly messages: readonly Message[]
+  /** Something was sent, and the server has not said yet that it has it. */
+  readonly isSending: boolean
+}
+
+export function Announcer({ messages, isSending }: AnnouncerProps) {
   const streaming = useRef<string | null>(null)
+  /** What was sent may be answered before the next frame: then nobody here sees it being written. */
+  const expected = useRef(false)
   const [said, setSaid] = useState('')
 
   useEffect(() => {
     const writing = messages.findLast((message) => message.status === 'streaming')
-    if (writing) {
-      streaming.current = writing.id
-      return
-    }
-    const ended = messages.find((message) => message.id === streaming.current)
+    if (writing) streaming.current = writing.id
+    if (isSending) expected.current = true
+    if (writing || isSending) return
+    const last = messages.at(-1)
+    const answer = expected.current && last?.role === 'assistant' ? last : null
+    const ended = messages.find((message) => message.id === streaming.current) ?? answer
     streaming.current = null
-    if (ended) setSaid(describe(ended))
-  }, [messages])
+    if (!ended) return
+    expected.current = false
+    setSaid(describe(ended))
+  }, [messages, isSending])
 
   return (
     <p class="visually-hidden" aria-live="polite">

@@ -108,7 +108,7 @@ export function ConversationView({ model, room }: ConversationViewProps) {
           </p>
         )}
       </div>
-      <Announcer messages={state.messages} />
+      <Announcer messages={state.messages} isSending={state.pending.length > 0} />
     </section>
   )
 }
