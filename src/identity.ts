@@ -33,7 +33,7 @@ export interface Identity {
   readonly keys: {
     create(key: keys.ServiceKeyRow, most: number): Promise<boolean>
     list(ownerId: string): Promise<keys.ServiceKeyRow[]>
-    /** @returns whether it was there; other isolates accept it for at most 30 s more */
+    /** @returns whether it was there; that it serves no more is for the caller to tell its limiter object, at once */
     remove(ownerId: string, id: string): Promise<boolean>
   }
 }

@@ -203,9 +203,7 @@ export function conversationParts(
     verify: async (token) => {
       const services = createServices(env)
       const principal = await services.identity.verify(token)
-      const { kind, plan, sessionId, issuedAt, userId } = principal
-      const facts = { kind, plan, sessionId, issuedAt }
-      const admission = await services.standing(userId).admit('auth', facts)
+      const admission = await services.standing(principal.userId).admit('auth', factsOf(principal))
       if (!admission.ok) throw AppError.fromShape(admission.error)
       return { ...principal, plan: admission.plan }
     },

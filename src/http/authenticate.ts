@@ -3,7 +3,7 @@
  * key) and puts the principal into the context. Nothing else of a request says who its sender is; no cookie is ever read,
  * so a foreign page cannot ask in somebody's name.
  */
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
 import { MAX_TOKEN_CHARS } from '../protocol/limits.ts'
@@ -17,18 +17,17 @@ export function bearerToken(header: string | undefined): string | null {
   return token === null || token.length > MAX_TOKEN_CHARS ? null : token
 }
 
-/**
- * Every file of routes asks for it by itself, so that none depends on another to be guarded; a request that passes
- * several is verified once.
- *
- * @throws AppError `unauthorized` without a valid access token or service key
- */
+/** @throws AppError `unauthorized` without a valid access token or service key, and what its verifier throws */
+export async function verifiedPrincipal(c: Context<AppEnv>): Promise<Principal> {
+  const token = bearerToken(c.req.header('authorization'))
+  if (!token) throw new AppError('unauthorized', 'Send an access token: "Authorization: Bearer …".')
+  return await c.var.services.identity.verify(token)
+}
+
+/** For `permit`, which every route asks for, and for routes that need nobody but listen to who they are told. */
 export function authenticate(): MiddlewareHandler<AppEnv> {
   return async function authenticate(c, next) {
-    if (c.get('principal') as Principal | undefined) return await next()
-    const token = bearerToken(c.req.header('authorization'))
-    if (!token) throw new AppError('unauthorized', 'Send an access token: "Authorization: Bearer …".')
-    c.set('principal', await c.var.services.identity.verify(token))
+    c.set('principal', await verifiedPrincipal(c))
     await next()
   }
 }

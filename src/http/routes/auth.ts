@@ -11,7 +11,7 @@ import { AppError } from '../../errors.ts'
 import * as shapes from '../../protocol/accounts.ts'
 import type { GuestAnswer, TicketAnswer } from '../../protocol/http.ts'
 import type { Principal } from '../../protocol/principal.ts'
-import { bearerToken } from '../authenticate.ts'
+import { verifiedPrincipal } from '../authenticate.ts'
 import { callerOf } from '../caller.ts'
 import { admit, byAddress } from '../limit.ts'
 import { permit } from '../permit.ts'
@@ -110,11 +110,8 @@ export const authRoutes = new Hono<AppEnv>()
 /** Who brings a token to a route that needs none. @throws AppError as any route that needs one */
 async function bearerOf(c: Context<AppEnv>): Promise<Principal | null> {
   const { identity } = c.var.services
-  const header = c.req.header('authorization')
-  if (header === undefined) return null
-  const token = bearerToken(header)
-  if (token === null) throw new AppError('unauthorized', 'Send an access token: "Authorization: Bearer …".')
-  const principal = await admit(c, await identity.verify(token), 'auth')
+  if (c.req.header('authorization') === undefined) return null
+  const principal = await admit(c, await verifiedPrincipal(c), 'auth')
   if (principal.kind === 'guest' && (await identity.isRegistered(principal.userId))) {
     throw new AppError('unauthorized', 'This guest has registered: sign in.')
   }
