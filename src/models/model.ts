@@ -6,7 +6,7 @@
  * and `retryAfterMs` say what the caller may do. An adapter does not retry, count time or trim history by itself
  * beyond what its options say; storing and showing the text is the caller's.
  */
-import type { FinishReason, Role, Usage } from '../protocol/message.ts'
+import type { Degraded, FinishReason, Role, Usage } from '../protocol/message.ts'
 
 export interface ModelMessage {
   readonly role: Role
@@ -19,6 +19,11 @@ export interface ModelRequest {
   readonly model: string
   /** For correlation in the provider's logs; never shown to the model. */
   readonly requestId: string
+  /**
+   * How the answer begins, written before by this or another provider: the stream goes on right after its last character.
+   * Only for a model whose {@link Model.continues} is true.
+   */
+  readonly prefix?: string | undefined
 }
 
 export type ModelEvent =
@@ -28,6 +33,12 @@ export type ModelEvent =
       readonly reason: FinishReason
       readonly model: string
       readonly usage?: Usage | undefined
+      /** Who answered; set by the chain. */
+      readonly provider?: string | undefined
+      /** It is not the answer that was meant to be: who answered instead, and why. Set by the chain. */
+      readonly degraded?: Degraded | undefined
+      /** It was answered before, and nobody was asked. */
+      readonly cached?: boolean | undefined
     }
 
 export type ModelHealth = { readonly ok: true } | { readonly ok: false; readonly detail: string }
@@ -37,6 +48,8 @@ export interface Model {
   readonly name: string
   /** The model used when a request names none. */
   readonly defaultModel: string
+  /** Whether it can go on from the beginning of an answer ({@link ModelRequest.prefix}). */
+  readonly continues?: boolean | undefined
   /**
    * Streams one completion. Ends after `finish`.
    *

@@ -49,6 +49,17 @@ export const turnError = z.object({
 })
 export type TurnError = z.infer<typeof turnError>
 
+/** The answer is not the one that was meant to be: somebody else gave it, or nobody could. */
+export const degraded = z.object({
+  /** Who answered. */
+  provider: z.string(),
+  /** Why whoever should have did not, in a word: a class of failure, `paused` or `breaker_open`. */
+  reason: z.string(),
+  /** Who should have answered. */
+  instead: z.string().optional(),
+})
+export type Degraded = z.infer<typeof degraded>
+
 export const part = z.object({ type: z.literal('text'), text: z.string() })
 
 export const message = z.object({
@@ -69,6 +80,11 @@ export const message = z.object({
   finishReason: finishReason.optional(),
   usage: usage.optional(),
   error: turnError.optional(),
+  degraded: degraded.optional(),
+  /** The same question was answered before, and this is that answer. */
+  cached: z.boolean().optional(),
+  /** The answer ended before its end, and its author may have it go on (`continue_turn`). */
+  continuable: z.boolean().optional(),
 })
 export type Message = z.infer<typeof message>
 

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import * as ids from './ids.ts'
 import { limitReached } from './limit-reached.ts'
 import { member } from './members.ts'
-import { conversation, finishReason, message, turnError, usage, viewer } from './message.ts'
+import { conversation, degraded, finishReason, message, turnError, usage, viewer } from './message.ts'
 
 const seq = z.int().positive()
 const offset = z.int().nonnegative()
@@ -23,6 +23,8 @@ export const openTurn = z.object({
   /** 1 is next; 0 runs. */
   position: z.int().nonnegative(),
   priority: ids.priority,
+  /** It waits for the provider, too, and that is how long it is likely to take, in ms. Absent when nobody can tell. */
+  etaMs: z.int().nonnegative().optional(),
 })
 export type OpenTurn = z.infer<typeof openTurn>
 
@@ -96,13 +98,21 @@ export const streamComplete = z.object({
   finishReason,
   model: z.string(),
   usage: usage.optional(),
+  degraded: degraded.optional(),
+  cached: z.boolean().optional(),
 })
 export const streamStopped = z.object({ type: z.literal('stream_stopped'), ...ended })
-export const streamFailed = z.object({ type: z.literal('stream_failed'), ...ended, error: turnError })
+export const streamFailed = z.object({
+  type: z.literal('stream_failed'),
+  ...ended,
+  error: turnError,
+  continuable: z.boolean().optional(),
+})
 export const streamInterrupted = z.object({
   type: z.literal('stream_interrupted'),
   ...ended,
   error: turnError,
+  continuable: z.boolean().optional(),
 })
 
 export const presence = z.object({ type: z.literal('presence'), viewers: z.array(viewer) })
