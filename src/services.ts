@@ -105,7 +105,8 @@ export function erasureParts(env: Env): ReturnType<typeof erasureDeps> {
 export async function runRetention(env: Env): Promise<void> {
   const services = createServices(env)
   await services.ready()
-  services.logger.info('retention', { ...(await services.privacy.retain(services.config.RETENTION)) })
+  const { RETENTION: conversations, AUDIT_RETENTION_DAYS: audit } = services.config
+  services.logger.info('retention', { ...(await services.privacy.retain({ conversations, audit })) })
 }
 
 const loggers = new WeakMap<Env, Logger>()
