@@ -14,7 +14,13 @@ export interface DirectoryEntry {
   readonly seq: number
   readonly conversation: Conversation
   /** All members but the owner; absent when nothing changed there since D1 was last told. */
-  readonly members?: readonly { readonly userId: string; readonly role: MemberRole }[]
+  readonly members?: readonly DirectoryMember[]
+}
+
+/** Somebody who was removed is in no list; D1 knows it, so that an erasure finds what is stored of them here. */
+export interface DirectoryMember {
+  readonly userId: string
+  readonly role: MemberRole | 'removed'
 }
 
 /** Of a link, D1 knows to which conversation it leads, and the hash of its token. */

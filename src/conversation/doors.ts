@@ -61,6 +61,7 @@ export function openDoors({ db, history, membership, log, audience, deps, ...cal
     isDeleted,
     announce,
     report,
+    seq: () => history.seq,
     directory: deps.directory,
     conversationId: history.conversation.id,
     title: () => history.conversation.title,
