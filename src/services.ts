@@ -174,7 +174,7 @@ export function conversationParts(
   env: Env,
 ): Pick<
   ConversationDeps,
-  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'connected' | 'warn' | 'report'
+  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'isSuspended' | 'connected' | 'warn' | 'report'
 > {
   const config = readConfig(env)
   const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
@@ -208,6 +208,7 @@ export function conversationParts(
       if (!admission.ok) throw AppError.fromShape(admission.error)
       return { ...principal, plan: admission.plan }
     },
+    isSuspended: (userId) => standingOf(env.LIMITER, userId).isSuspended(),
     connected: async (who, conversationId, isHere) => {
       const standing = standingOf(env.LIMITER, who.userId)
       if (!isHere) return await standing.disconnected(conversationId)

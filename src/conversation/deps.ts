@@ -99,6 +99,8 @@ export interface ConversationDeps {
   readonly quota: Quota
   /** Who sent this access token. @throws AppError `unauthorized` */
   verify(token: string): Promise<Principal>
+  /** Whether this person is suspended now. @throws AppError `unavailable` */
+  isSuspended(userId: string): Promise<boolean>
   /**
    * This person has sockets here, or has none any more: told to what knows where to cut them.
    *

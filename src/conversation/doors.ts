@@ -59,6 +59,7 @@ export function openDoors({ db, history, membership, log, audience, deps, ...cal
     log,
     now,
     isDeleted,
+    isOwnerSuspended: () => deps.isSuspended(history.conversation.ownerId),
     announce,
     report,
     seq: () => history.seq,

@@ -31,6 +31,7 @@ export interface InvitesDeps {
   /** `seq` of the newest event. */
   seq(): number
   isDeleted(): boolean
+  isOwnerSuspended(): Promise<boolean>
   announce(event: EventRow): Promise<void>
   report(event: string, error: unknown): void
 }
@@ -97,6 +98,7 @@ export class Invites {
   /** Makes this person a member. One who is a member stays what they are, and uses nothing up. */
   async accept(principal: Principal, hash: string): Promise<AcceptInviteAnswer> {
     const { db, membership, conversationId, access } = this.#deps
+    if (await this.#deps.isOwnerSuspended()) throw unusable('invite')
     const row = this.#deps.isDeleted()
       ? undefined
       : db.select().from(invites).where(eq(invites.hash, hash)).get()
