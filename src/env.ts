@@ -161,6 +161,11 @@ const configShape = z
       guest: 30,
       ...days,
     })),
+    /** Days after which entries of the audit trail go; 0: never. Below 30 the database itself refuses to let go of them. */
+    AUDIT_RETENTION_DAYS: int(400, 0, 36_500).refine(
+      (days) => days === 0 || days >= 30,
+      'must be 0 or at least 30',
+    ),
     /** Requests per address in 10 seconds: what `[[ratelimits]]` in wrangler.toml says, for the answer that refuses more. */
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */

@@ -67,6 +67,7 @@ export const ERRORS = {
     title: 'The conversation was deleted',
   },
   email_taken: { status: 409, closeCode: 4409, retryable: false, title: 'This email is registered' },
+  last_admin: { status: 409, closeCode: 4409, retryable: false, title: 'This is the last admin' },
   conflict: {
     status: 409,
     closeCode: 4409,

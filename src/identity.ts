@@ -66,7 +66,8 @@ export function createIdentity({ env, config, logger, tokens, voidTokens }: Iden
     tokens,
     keys: serviceKeys,
     external: externalOf(config, logger),
-    firstSeen: ({ principal: { userId: id, name, role }, email }) =>
+    now,
+    seen: ({ principal: { userId: id, name, role }, email }) =>
       accounts.noteExternal(db, { id, email, name, role, plan: 'free', createdAt: now() }),
   })
   return {

@@ -105,7 +105,8 @@ export function erasureParts(env: Env): ReturnType<typeof erasureDeps> {
 export async function runRetention(env: Env): Promise<void> {
   const services = createServices(env)
   await services.ready()
-  services.logger.info('retention', { ...(await services.privacy.retain(services.config.RETENTION)) })
+  const { RETENTION: conversations, AUDIT_RETENTION_DAYS: audit } = services.config
+  services.logger.info('retention', { ...(await services.privacy.retain({ conversations, audit })) })
 }
 
 const loggers = new WeakMap<Env, Logger>()
@@ -173,7 +174,7 @@ export function conversationParts(
   env: Env,
 ): Pick<
   ConversationDeps,
-  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'connected' | 'warn' | 'report'
+  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'isSuspended' | 'connected' | 'warn' | 'report'
 > {
   const config = readConfig(env)
   const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
@@ -207,6 +208,7 @@ export function conversationParts(
       if (!admission.ok) throw AppError.fromShape(admission.error)
       return { ...principal, plan: admission.plan }
     },
+    isSuspended: (userId) => standingOf(env.LIMITER, userId).isSuspended(),
     connected: async (who, conversationId, isHere) => {
       const standing = standingOf(env.LIMITER, who.userId)
       if (!isHere) return await standing.disconnected(conversationId)

@@ -8,20 +8,23 @@ import type { ExternalPerson, ExternalTokens } from './external-tokens.ts'
 import type { ServiceKeys } from './api-keys.ts'
 import type { Tokens } from './tokens.ts'
 
-/** People of whom this isolate knows that they have a row. */
+/** People of whom this isolate knows what their row says. */
 const MAX_SEEN = 10_000
+/** For how long: another isolate may have seen another token since. */
+export const SEEN_MS = 10 * 60_000
 
 export interface AuthenticatorDeps {
   readonly tokens: Tokens
   readonly keys: ServiceKeys
   readonly external: ExternalTokens | null
-  /** Called when this isolate sees somebody of the external provider for the first time. */
-  readonly firstSeen: (person: ExternalPerson) => Promise<void>
+  /** Keeps who somebody of the external provider is: for this isolate new, with another role, or not seen for long. */
+  readonly seen: (person: ExternalPerson) => Promise<void>
+  readonly now: () => number
 }
 
 export class Authenticator {
   readonly #deps: AuthenticatorDeps
-  readonly #seen = new Set<string>()
+  readonly #seen = new Map<string, { readonly role: Principal['role']; readonly until: number }>()
 
   constructor(deps: AuthenticatorDeps) {
     this.#deps = deps
@@ -40,11 +43,13 @@ export class Authenticator {
   }
 
   async #note(person: ExternalPerson): Promise<void> {
-    const { userId } = person.principal
-    if (this.#seen.has(userId)) return
-    await this.#deps.firstSeen(person)
+    const { userId, role } = person.principal
+    const now = this.#deps.now()
+    const known = this.#seen.get(userId)
+    if (known?.role === role && now < known.until) return
+    await this.#deps.seen(person)
     if (this.#seen.size >= MAX_SEEN) this.#seen.clear()
-    this.#seen.add(userId)
+    this.#seen.set(userId, { role, until: now + SEEN_MS })
   }
 }
 

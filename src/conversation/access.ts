@@ -86,7 +86,16 @@ export class Access {
       throw new AppError('conflict', 'The owner cannot leave; delete it instead.')
     if (isSelf) this.authorize(principal, 'conversation:leave')
     if (!this.#membership.find(userId)) noSuchMember()
-    const event = this.#membership.remove(userId)
+    await this.#end(userId, isSelf ? this.#membership.drop(userId) : this.#membership.remove(userId))
+  }
+
+  /** Nothing stays of somebody who was in here, or was removed; D1 hears of it with the room. */
+  async forget(userId: string): Promise<void> {
+    if (!this.#membership.find(userId) && this.#membership.removedSeq(userId) === null) return
+    await this.#end(userId, this.#membership.drop(userId))
+  }
+
+  async #end(userId: string, event: EventRow): Promise<void> {
     this.#deps.cut(userId, removed())
     await this.#deps.announce(event)
   }

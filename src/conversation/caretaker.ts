@@ -66,9 +66,7 @@ export class Caretaker {
       return false
     this.#blank(userId)
     conversation.reread()
-    if (this.#roleOf(userId) === null) return true
-    const self = { userId, name: DELETED_USER, role: 'user', kind: 'user' } as const
-    await conversation.doors.access.remove(self, userId)
+    await conversation.doors.access.forget(userId)
     return true
   }
 
@@ -117,7 +115,10 @@ export class Caretaker {
 
   #roleOf(userId: string): MemberRole | null {
     const [row] = this.#storage.sql
-      .exec<{ role: MemberRole }>('SELECT role FROM members WHERE user_id = ?', userId)
+      .exec<{ role: MemberRole }>(
+        'SELECT role FROM members WHERE user_id = ? AND removed_seq IS NULL',
+        userId,
+      )
       .toArray()
     return row?.role ?? null
   }

@@ -14,7 +14,13 @@ export interface DirectoryEntry {
   readonly seq: number
   readonly conversation: Conversation
   /** All members but the owner; absent when nothing changed there since D1 was last told. */
-  readonly members?: readonly { readonly userId: string; readonly role: MemberRole }[]
+  readonly members?: readonly DirectoryMember[]
+}
+
+/** Somebody who was removed is in no list; D1 knows it, so that an erasure finds what is stored of them here. */
+export interface DirectoryMember {
+  readonly userId: string
+  readonly role: MemberRole | 'removed'
 }
 
 /** Of a link, D1 knows to which conversation it leads, and the hash of its token. */
@@ -93,6 +99,8 @@ export interface ConversationDeps {
   readonly quota: Quota
   /** Who sent this access token. @throws AppError `unauthorized` */
   verify(token: string): Promise<Principal>
+  /** Whether this person is suspended now. @throws AppError `unavailable` */
+  isSuspended(userId: string): Promise<boolean>
   /**
    * This person has sockets here, or has none any more: told to what knows where to cut them.
    *

@@ -277,11 +277,11 @@ export class History {
     return event
   }
 
-  /** Writes what is no part of a turn, with its event, in one transaction. */
-  record(type: EventType, write: () => void): EventRow {
+  /** Writes what is no part of a turn, with its event, in one transaction. @param write is given the event's `seq` */
+  record(type: EventType, write: (seq: number) => void): EventRow {
     const event = this.#event(type, null, null)
     this.#statements.transaction(() => {
-      write()
+      write(event.seq)
       this.#statements.insertEvent(event)
     })
     this.#told([event])

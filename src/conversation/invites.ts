@@ -2,7 +2,8 @@
  * Links that make whoever holds one a member. Which token belongs to which conversation is known to D1, by its hash;
  * whether it still serves is decided here, where one use after the other is looked at.
  *
- * Accepting counts a use and adds a member in one transaction. A revoked invite leaves nothing behind.
+ * Accepting counts a use and adds a member in one transaction. A revoked invite leaves nothing behind. Whoever was removed
+ * needs one that was asked for afterwards: the events of the log say what was first, which no clock does within a millisecond.
  */
 import { desc, eq, sql } from 'drizzle-orm'
 import { AppError } from '../errors.ts'
@@ -27,7 +28,10 @@ export interface InvitesDeps {
   readonly membership: Membership
   readonly directory: Directory
   now(): number
+  /** `seq` of the newest event. */
+  seq(): number
   isDeleted(): boolean
+  isOwnerSuspended(): Promise<boolean>
   announce(event: EventRow): Promise<void>
   report(event: string, error: unknown): void
 }
@@ -48,6 +52,7 @@ export class Invites {
     if (this.#rows().length + this.#making >= MAX_LINKS)
       throw new AppError('conflict', `There may be ${MAX_LINKS} invites; revoke one first.`)
     const createdAt = this.#deps.now()
+    const madeSeq = this.#deps.seq()
     const expiresAt = createdAt + input.expiresInHours * HOUR_MS
     this.#making++
     try {
@@ -62,6 +67,7 @@ export class Invites {
           expiresAt,
           maxUses: input.maxUses ?? null,
           uses: 0,
+          madeSeq,
         }
         db.insert(invites).values(row).run()
         return toInvite(row)
@@ -92,6 +98,7 @@ export class Invites {
   /** Makes this person a member. One who is a member stays what they are, and uses nothing up. */
   async accept(principal: Principal, hash: string): Promise<AcceptInviteAnswer> {
     const { db, membership, conversationId, access } = this.#deps
+    if (await this.#deps.isOwnerSuspended()) throw unusable('invite')
     const row = this.#deps.isDeleted()
       ? undefined
       : db.select().from(invites).where(eq(invites.hash, hash)).get()
@@ -99,6 +106,8 @@ export class Invites {
     const known = membership.roleOf(principal.userId)
     if (known) return { conversationId, role: known }
     const now = this.#deps.now()
+    const removedSeq = membership.removedSeq(principal.userId)
+    if (removedSeq !== null && row.madeSeq < removedSeq) throw unusable('invite')
     if (row.expiresAt <= now || (row.maxUses !== null && row.uses >= row.maxUses)) throw unusable('invite')
     access.refuseIfFull()
     const { userId, name } = principal

@@ -15,7 +15,7 @@ export async function withLink<T>(directory: Directory, link: LinkEntry, write: 
   return write()
 }
 
-/** The same for a link that is unknown, expired, used up or revoked: it says nothing of what it led to. */
+/** The same for a link that is unknown, expired, used up, revoked, or of a suspended owner: it says nothing of what it led to. */
 export function unusable(kind: LinkEntry['kind']): AppError {
   return new AppError('not_found', `This ${kind} link does not exist, or is no longer valid.`)
 }

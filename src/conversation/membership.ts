@@ -1,23 +1,31 @@
 /**
- * Who is in the conversation, and as what: the rows of `members`, all of them in memory, since every frame asks.
+ * Who is in the conversation, and as what: the rows of `members`, all of them in memory, since every frame asks. Also who
+ * was removed by somebody else, and when: their row stays, so that an older invite does not let them in again.
  *
  * A change is written together with its event (`History.record`), and known here when both are durable. Who may change
  * what, and what follows from a change for open connections, is `access.ts`.
  */
-import { and, asc, eq, gt, max } from 'drizzle-orm'
+import { and, asc, eq, gt, lt, max } from 'drizzle-orm'
+import { MAX_MEMBERS } from '../protocol/limits.ts'
 import type { Member } from '../protocol/members.ts'
 import type { MemberRole } from '../protocol/permissions.ts'
 import type { Database } from './database.ts'
+import type { DirectoryMember } from './deps.ts'
 import type { EventRow } from './events.ts'
 import type { History } from './history.ts'
-import { events, members } from './schema.ts'
+import { events, invites, members } from './schema.ts'
 
 type MemberRow = typeof members.$inferSelect
+
+/** Those who were removed that are remembered; as many as there can be members, so that what D1 is told stays small. */
+const MAX_REMOVED = MAX_MEMBERS
 
 export class Membership {
   readonly #db: Database
   readonly #history: History
   readonly #members: Map<string, MemberRow>
+  /** The `seq` of their removal, in its order. */
+  readonly #removed: Map<string, number>
   /** `seq` of the newest change. */
   #changedAt: number
 
@@ -27,7 +35,12 @@ export class Membership {
     const rows = db.select().from(members).orderBy(asc(members.joinedAt), asc(members.userId)).all()
     // Those who came in the same millisecond as the owner come after the owner.
     rows.sort((a, b) => Number(b.role === 'owner') - Number(a.role === 'owner'))
-    this.#members = new Map(rows.map((row) => [row.userId, row]))
+    const current = rows.filter(({ removedSeq }) => removedSeq === null)
+    this.#members = new Map(current.map((row) => [row.userId, row]))
+    const removed = rows.flatMap(({ userId, removedSeq }) =>
+      removedSeq === null ? [] : [[userId, removedSeq] as const],
+    )
+    this.#removed = new Map(removed.toSorted(([, a], [, b]) => a - b))
     const change = db
       .select({ seq: max(events.seq) })
       .from(events)
@@ -54,21 +67,33 @@ export class Membership {
     return [...this.#members.values()].map(toMember)
   }
 
+  /** Null for somebody who was not removed, or was let in again. */
+  removedSeq(userId: string): number | null {
+    return this.#removed.get(userId) ?? null
+  }
+
   /** What D1, which was told up to `delivered`, has to know: all but the owner; null when nothing is new there. */
-  untold(delivered: number): { userId: string; role: MemberRole }[] | null {
+  untold(delivered: number): DirectoryMember[] | null {
     if (this.#changedAt <= delivered) return null
-    return [...this.#members.values()]
-      .filter(({ role }) => role !== 'owner')
-      .map(({ userId, role }) => ({ userId, role }))
+    const current = [...this.#members.values()].filter(({ role }) => role !== 'owner')
+    return [
+      ...current.map(({ userId, role }) => ({ userId, role })),
+      ...[...this.#removed.keys()].map((userId) => ({ userId, role: 'removed' as const })),
+    ]
   }
 
   /** @param also written in the same transaction */
-  add(person: Omit<MemberRow, 'joinedAt'>, joinedAt: number, also: () => void = () => {}): EventRow {
-    const row: MemberRow = { ...person, joinedAt }
+  add(
+    person: Pick<MemberRow, 'userId' | 'name' | 'role'>,
+    joinedAt: number,
+    also: () => void = () => {},
+  ): EventRow {
+    const row: MemberRow = { ...person, joinedAt, removedSeq: null }
     const event = this.#change(() => {
-      this.#db.insert(members).values(row).run()
+      this.#db.insert(members).values(row).onConflictDoUpdate({ target: members.userId, set: row }).run()
       also()
     })
+    this.#removed.delete(row.userId)
     this.#members.set(row.userId, row)
     return event
   }
@@ -82,15 +107,34 @@ export class Membership {
     return event
   }
 
-  remove(userId: string): EventRow {
-    const event = this.#change(() => {
-      this.#db.delete(members).where(eq(members.userId, userId)).run()
-    })
+  /** Nothing stays of them: they left by themselves, or are erased, whether or not they were removed before. */
+  drop(userId: string): EventRow {
+    const event = this.#change(() => this.#deleteRow(userId))
     this.#members.delete(userId)
+    this.#removed.delete(userId)
     return event
   }
 
-  #change(write: () => void): EventRow {
+  /** It stays known that they were removed. Of too many, the oldest is forgotten, and no invite is left that it held for. */
+  remove(userId: string): EventRow {
+    const [oldest] = this.#removed.size >= MAX_REMOVED ? this.#removed : []
+    const event = this.#change((removedSeq) => {
+      this.#db.update(members).set({ removedSeq, name: null }).where(eq(members.userId, userId)).run()
+      if (!oldest) return
+      this.#deleteRow(oldest[0])
+      this.#db.delete(invites).where(lt(invites.madeSeq, oldest[1])).run()
+    })
+    if (oldest) this.#removed.delete(oldest[0])
+    this.#members.delete(userId)
+    this.#removed.set(userId, event.seq)
+    return event
+  }
+
+  #deleteRow(userId: string): void {
+    this.#db.delete(members).where(eq(members.userId, userId)).run()
+  }
+
+  #change(write: (seq: number) => void): EventRow {
     const event = this.#history.record('members_updated', write)
     this.#changedAt = event.seq
     return event

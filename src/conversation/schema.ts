@@ -41,6 +41,8 @@ export const members = sqliteTable('members', {
   joinedAt: integer().notNull(),
   /** Null until that person was here. */
   name: text(),
+  /** `seq` of the event that told that somebody else removed them: no invite from before lets them in. Null for a member. */
+  removedSeq: integer(),
 })
 
 /** Links that make whoever holds one a member. Of a token only its hash is here. A revoked one has no row. */
@@ -52,6 +54,8 @@ export const invites = sqliteTable('invites', {
   expiresAt: integer().notNull(),
   maxUses: integer(),
   uses: integer().notNull(),
+  /** `seq` of the newest event when it was asked for. */
+  madeSeq: integer().notNull().default(0),
 })
 
 /** Links that show one branch to whoever holds one; the same holds for their tokens. */

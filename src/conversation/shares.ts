@@ -31,6 +31,7 @@ export interface SharesDeps {
   readonly directory: Directory
   now(): number
   isDeleted(): boolean
+  isOwnerSuspended(): Promise<boolean>
   title(): string
   report(event: string, error: unknown): void
 }
@@ -98,8 +99,9 @@ export class Shares {
    * @param isSignedIn whether somebody with an account asks
    * @throws AppError `not_found` for a link that does not serve, `unauthorized` for one that asks for an account
    */
-  read(hash: string, isSignedIn: boolean): SharedBranch {
+  async read(hash: string, isSignedIn: boolean): Promise<SharedBranch> {
     const { db, log } = this.#deps
+    if (await this.#deps.isOwnerSuspended()) throw unusable('share')
     const row = this.#deps.isDeleted()
       ? undefined
       : db.select().from(shares).where(eq(shares.hash, hash)).get()

@@ -42,6 +42,7 @@ export function standingOf(limiters: LimiterNamespace, userId: string): Standing
   return {
     admit: (route, facts) => ask<Admission>(async (stub) => await stub.admit(route, facts)),
     suspend: (reason) => ask((stub) => stub.suspend(reason)),
+    isSuspended: () => ask<boolean>(async (stub) => await stub.isSuspended()),
     reinstate: () => ask((stub) => stub.reinstate()),
     endSessions: (which) => ask((stub) => stub.endSessions(which)),
     setPlan: (plan) => ask((stub) => stub.setPlan(plan)),

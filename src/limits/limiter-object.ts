@@ -64,6 +64,10 @@ export class LimiterObject extends DurableObject<Env> {
     this.#limits.suspend(reason)
   }
 
+  isSuspended(): boolean {
+    return this.#limits.isSuspended()
+  }
+
   reinstate(): void {
     this.#limits.reinstate()
   }

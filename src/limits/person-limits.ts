@@ -120,6 +120,10 @@ export class PersonLimits {
     this.#keepStanding({ suspended: reason })
   }
 
+  isSuspended(): boolean {
+    return this.#standing.suspended !== null
+  }
+
   reinstate(): void {
     if (this.#standing.suspended !== null) this.#keepStanding({ suspended: null })
   }

@@ -51,6 +51,8 @@ export interface Standing {
   /** One decision per request: suspended, void, too fast, or fine. Writes no row. */
   admit(route: RouteClass, facts: AdmissionFacts): Promise<Admission>
   suspend(reason: string): Promise<void>
+  /** Asked by others, of whom this person lets in: it takes nothing from a bucket. */
+  isSuspended(): Promise<boolean>
   reinstate(): Promise<void>
   endSessions(which: EndedSessions): Promise<void>
   /** The plan whose quotas apply whatever a token says; null: that of the token again. */

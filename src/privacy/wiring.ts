@@ -9,7 +9,7 @@ import type { Standing } from '../limits/standing.ts'
 import type { Logger } from '../observability/logger.ts'
 import { NOTHING_REMOVED } from '../protocol/privacy.ts'
 import type { Principal } from '../protocol/principal.ts'
-import { forgetPerson, listEntries, type EntriesEnd } from '../storage/audit.ts'
+import { forgetPerson, listEntries, removeOldEntries, type EntriesEnd } from '../storage/audit.ts'
 import { findPerson } from '../storage/people.ts'
 import * as rows from '../storage/privacy.ts'
 import { serviceKeysOf } from '../storage/api-keys.ts'
@@ -17,7 +17,7 @@ import { sessionsOf } from '../storage/sessions.ts'
 import { usageOf } from '../storage/usage.ts'
 import type { ErasureDeps } from './erasure.ts'
 import { exportStream } from './export.ts'
-import { retain, type RetentionResult } from './retention.ts'
+import { retain, type RetentionResult, type RetentionTimes } from './retention.ts'
 
 export interface PrivacyParts {
   readonly env: Env
@@ -47,12 +47,13 @@ export function createPrivacy({ env, logger, standing, cutSockets }: PrivacyPart
       return receiptId
     },
     receipt: (receiptId: string) => rows.findReceipt(env.DB, receiptId),
-    retain: (days: Readonly<Record<string, number | null>>): Promise<RetentionResult> =>
-      retain(days, {
+    retain: (times: RetentionTimes): Promise<RetentionResult> =>
+      retain(times, {
         now: () => Date.now(),
         unused: (plan, before, limit) => rows.unusedConversations(env.DB, plan, before, limit),
         removeIfIdle: (id, before) => conversationOf(env, id).removeIfIdle(before),
         removeExpired: (before, limit) => rows.removeExpiredRows(env.DB, before, limit),
+        removeOldEntries: (before, limit) => removeOldEntries(env.DB, before, limit),
         report: (conversationId, error) => logger.error('retention_failed', error, { conversationId }),
       }),
   }

@@ -2,7 +2,7 @@
  * People in D1: found by id or by email, made once, changed in single statements that cannot race. What may be done and by
  * whom is decided elsewhere; each function takes the database.
  */
-import { and, eq } from 'drizzle-orm'
+import { and, eq, ne } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { users } from './accounts-schema.ts'
 
@@ -52,7 +52,10 @@ export async function createAccount(
   return stored
 }
 
-/** On first sight of somebody whom an external provider vouches for; changes nothing when they are known. */
+/**
+ * Somebody whom an external provider vouches for: a row on first sight, and then the last role that was seen, because others
+ * decide by it who may suspend them. What is so already is not written again.
+ */
 export async function noteExternal(
   db: D1Database,
   person: Pick<Account, 'id' | 'email' | 'name' | 'role' | 'plan' | 'createdAt'>,
@@ -60,7 +63,11 @@ export async function noteExternal(
   await drizzle(db)
     .insert(users)
     .values({ ...person, lastSeenAt: person.createdAt })
-    .onConflictDoNothing()
+    .onConflictDoUpdate({
+      target: users.id,
+      set: { role: person.role, lastSeenAt: person.createdAt },
+      setWhere: ne(users.role, person.role),
+    })
 }
 
 /** @returns false when the password was changed in the meantime: nothing is written then */

@@ -1,6 +1,6 @@
 /**
  * The tables of the audit trail and of the receipts of erasures, as drizzle sees them; what they promise is said, and
- * kept by triggers, in `migrations/d1/0005_audit.sql`.
+ * kept by triggers, in `migrations/d1/0005_audit.sql` and `0006_audit_retention.sql`.
  */
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 

@@ -1,6 +1,6 @@
 /**
- * The audit trail in D1: written one entry at a time, read in pages, newest first. What is written cannot be changed: the
- * migration's triggers see to that, whatever this file does.
+ * The audit trail in D1: written one entry at a time, read in pages, newest first. What is written cannot be changed, nor
+ * removed before it is old: the migrations' triggers see to that, whatever this file does.
  *
  * People are written under a pseudonym of their own; `audit_people` says who is who, until an erasure.
  */
@@ -200,6 +200,28 @@ export async function forgetPerson(db: D1Database, userId: string): Promise<bool
   if (meta.changes > 0) return false
   await db.prepare('DELETE FROM audit_people WHERE user_id = ?').bind(userId).run()
   return true
+}
+
+/**
+ * Removes the oldest entries. That a key was made stays for as long as its maker is known: a revoked key has no row, and
+ * an erasure finds by this entry what the machine wrote.
+ *
+ * @param before ms since the epoch. The second bound is the trigger's, by the same clock: it never refuses what is chosen
+ * @returns how many went; fewer than `limit` when none is left
+ */
+export async function removeOldEntries(db: D1Database, before: number, limit: number): Promise<number> {
+  // Counted by what it returns: `changes` counts what the trigger removes as well.
+  const { results } = await db
+    .prepare(
+      `DELETE FROM audit WHERE id IN (
+         SELECT id FROM audit WHERE at <= min(?, (unixepoch() - 30 * 86400) * 1000)
+           AND id < (SELECT max(id) FROM audit)
+           AND (action <> 'key_created' OR NOT EXISTS (SELECT 1 FROM audit_people WHERE pseudonym = actor))
+         ORDER BY at, id LIMIT ?) RETURNING id`,
+    )
+    .bind(before, limit)
+    .all()
+  return results.length
 }
 
 export type AuditTrail = ReturnType<typeof auditTrailOf>

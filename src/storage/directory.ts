@@ -38,13 +38,13 @@ const PUT_MEMBERS = `
 /**
  * Idempotent; an entry with an older `seq` than the row's is ignored.
  *
- * @param members all but the owner; absent when nothing changed there
+ * @param members all but the owner, and who was removed; absent when nothing changed there
  */
 export async function putConversation(
   db: D1Database,
   conversation: Conversation,
   seq: number,
-  members?: readonly { readonly userId: string; readonly role: MemberRole }[],
+  members?: readonly { readonly userId: string; readonly role: MemberRole | 'removed' }[],
 ): Promise<void> {
   const { id, ownerId, title, createdAt, lastActivityAt, messageCount } = conversation
   const put = db
@@ -84,7 +84,7 @@ const own = (after: string): string => `
   SELECT ${COLUMNS}, 'owner' AS role FROM conversations WHERE owner_id = ?1 ${after} ${NEWEST}`
 const shared = (after: string): string => `
   SELECT ${COLUMNS}, role FROM memberships CROSS JOIN conversations ON id = conversation_id
-  WHERE user_id = ?1 ${after} ${NEWEST}`
+  WHERE user_id = ?1 AND role <> 'removed' ${after} ${NEWEST}`
 const FIRST_PAGE = [own(''), shared('')]
 const NEXT_PAGE = [own(`AND ${AFTER}`), shared(`AND ${AFTER}`)]
 

@@ -9,7 +9,7 @@ export const memberships = sqliteTable(
   {
     userId: text('user_id').notNull(),
     conversationId: text('conversation_id').notNull(),
-    role: text({ enum: ['editor', 'viewer'] }).notNull(),
+    role: text({ enum: ['editor', 'viewer', 'removed'] }).notNull(),
   },
   (table) => [primaryKey({ columns: [table.userId, table.conversationId] })],
 )

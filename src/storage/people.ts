@@ -84,20 +84,22 @@ export interface PersonChange {
 /** Who changes it, from where. */
 export type ChangedBy = Omit<NewEntry, 'action' | 'resource' | 'details'>
 
-/** `stale`: the person is no longer as they were read; `last_admin`: nobody else is an admin who is not suspended. */
+/** `stale`: the person is no longer as they were read; `last_admin`: nobody else is an admin who can sign in. */
 export type ChangeOutcome = 'changed' | 'stale' | 'last_admin'
 
 /**
  * Whether the person still is as they were read, and, when they are an admin who will be none, whether there is another
- * who can do what admins do.
+ * who can sign in and do what admins do. For an admin with an account here that is another such: what the provider says of
+ * somebody may be otherwise tomorrow, and nobody here is told.
  *
  * @param first number of the first of the four values
  */
-function conditionOf(losesAdmin: boolean, first: number): string {
+function conditionOf(losesAdmin: false | 'account' | 'external', first: number): string {
   const asRead = `EXISTS (SELECT 1 FROM users WHERE id = ?${first} AND role = ?${first + 1}
     AND plan = ?${first + 2} AND suspended_at IS ?${first + 3})`
   const another = `EXISTS (SELECT 1 FROM users AS other WHERE other.role = 'admin'
-    AND other.suspended_at IS NULL AND other.id <> ?${first})`
+    AND other.suspended_at IS NULL AND other.id <> ?${first}
+    ${losesAdmin === 'account' ? 'AND other.email_key IS NOT NULL' : ''})`
   return losesAdmin ? `${asRead} AND ${another}` : asRead
 }
 
@@ -115,7 +117,10 @@ export async function changePerson(
   const reason =
     change.suspended === undefined ? (person.suspended?.reason ?? null) : (change.suspended?.reason ?? null)
   const losesAdmin =
-    role === 'admin' && person.suspended === null && (next.role !== 'admin' || suspendedAt !== null)
+    role === 'admin' &&
+    person.suspended === null &&
+    (next.role !== 'admin' || suspendedAt !== null) &&
+    (id.startsWith('oidc:') ? 'external' : 'account')
   const asRead = [id, role, plan, timeOf(person.suspended?.at)] as const
   const guard: Guard = { sql: conditionOf(losesAdmin, FIRST_GUARD_VALUE), values: asRead }
   const entries = entriesOf(person, change).flatMap(({ action, details }) =>

@@ -36,6 +36,10 @@ const RELEASED: Readonly<Record<string, string>> = {
   'migrations/conversation/0002_payer.sql':
     '4296d40ef073e182e8b43f054849d58fce05419ee8c463dd6d692223af1ae002',
   'migrations/d1/0005_audit.sql': 'f7bb9cc6a0ba66cf410610b4fb60753b9cd14bc1293ec5dffb66886a8617f7e1',
+  'migrations/conversation/0003_removed_members.sql':
+    '1a98c7438da3a573671f2256dd141e8aa773395b92117e6b90a2978583dafc55',
+  'migrations/d1/0006_audit_retention.sql':
+    'd1edbaf9ae79c2b9af69f4eac6c5efb78bd13153455168930132a760adafba71',
 }
 
 const ROOT = join(import.meta.dirname, '../..')

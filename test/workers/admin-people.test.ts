@@ -127,8 +127,8 @@ describe('changing a role', () => {
     expect((await suspend(second.id)).status).toBe(200)
     // The suspended one counts for nothing.
     const stranger = { id: admin.id, ...(await signedIn(`oidc:${'0'.repeat(32)}`, 'admin')), email: '' }
-    await problemFrom(await patch(admin.id, { role: 'user' }, stranger), 409, 'conflict')
-    await problemFrom(await suspend(admin.id, stranger), 409, 'conflict')
+    await problemFrom(await patch(admin.id, { role: 'user' }, stranger), 409, 'last_admin')
+    await problemFrom(await suspend(admin.id, stranger), 409, 'last_admin')
     expect((await trailOf({ resource: admin.id })).map(({ action }) => action)).toEqual([])
   })
 

@@ -1,12 +1,18 @@
 /**
- * The audit trail as D1 keeps it: nothing in it is changed or removed, by whatever statement; people in it can be
- * forgotten; and it is read in pages, by whoever and whatever it is about.
+ * The audit trail as D1 keeps it: nothing in it is changed, or removed before it is old, by whatever statement; people in it
+ * can be forgotten; and it is read in pages, by whoever and whatever it is about.
  */
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { AuditAction } from '../../src/protocol/admin.ts'
 import { migrateLocally } from '../../src/storage/local-setup.ts'
-import { forgetPerson, listEntries, recordEntry, type NewEntry } from '../../src/storage/audit.ts'
+import {
+  forgetPerson,
+  listEntries,
+  recordEntry,
+  removeOldEntries,
+  type NewEntry,
+} from '../../src/storage/audit.ts'
 
 beforeAll(() => migrateLocally(env.DB))
 
@@ -62,7 +68,7 @@ describe('the trail', () => {
       "INSERT INTO audit (id, at, action, request_id) SELECT max(id), 1, 'x', 'x' FROM audit WHERE 1 ON CONFLICT DO UPDATE SET at = 0",
     ],
   ])('is append-only: no %s', async (_, sql) => {
-    await recordEntry(env.DB, entry(person()), 1)
+    await recordEntry(env.DB, entry(person()), Date.now())
     const dump = async () => (await env.DB.prepare('SELECT * FROM audit ORDER BY id').all()).results
     const before = await dump()
     await expect(env.DB.prepare(sql).run()).rejects.toThrow('append-only')
@@ -96,6 +102,73 @@ describe('the trail', () => {
     await recordEntry(env.DB, entry(person(), { action: 'share_created', resource }), 1)
     expect(await all({ resource })).toMatchObject([{ resource }])
     expect(await all({ resource: person() })).toEqual([])
+  })
+})
+
+describe('what is old', () => {
+  const DAY_MS = 24 * 3600 * 1000
+  const daysAgo = (days: number): number => Date.now() - days * DAY_MS
+  const isKnown = async (userId: string): Promise<boolean> =>
+    (await env.DB.prepare('SELECT 1 FROM audit_people WHERE user_id = ?').bind(userId).first()) !== null
+  const remove = (actor: string) =>
+    env.DB.prepare('DELETE FROM audit WHERE actor = (SELECT pseudonym FROM audit_people WHERE user_id = ?)')
+      .bind(actor)
+      .run()
+  /** So that none of a test's own is the newest. */
+  const goOn = () => recordEntry(env.DB, entry(person()), Date.now())
+
+  test('P6 goes as configured, whoever only it named with it, and nothing that is younger', async () => {
+    const [old, both, young] = [person(), person(), person()]
+    await recordEntry(env.DB, entry(old, { resource: both }), daysAgo(101))
+    await recordEntry(env.DB, entry(both), daysAgo(99))
+    await recordEntry(env.DB, entry(young), daysAgo(0))
+    await goOn()
+    await removeOldEntries(env.DB, daysAgo(100), 1_000)
+    expect(await all({ actor: old })).toEqual([])
+    expect(await all({ concerning: both })).toHaveLength(1)
+    expect(await all({ actor: young })).toHaveLength(1)
+    expect(await Promise.all([old, both, young].map(isKnown))).toEqual([false, true, true])
+  })
+
+  test('P6 is a month old at least: no statement removes what is younger, whatever time it is given', async () => {
+    const [young, old] = [person(), person()]
+    await recordEntry(env.DB, entry(young), daysAgo(29.9))
+    await recordEntry(env.DB, entry(old), daysAgo(30.1))
+    await goOn()
+    await expect(remove(young)).rejects.toThrow('append-only')
+    await expect(env.DB.prepare('DELETE FROM audit').run()).rejects.toThrow('append-only')
+    await removeOldEntries(env.DB, Date.now() + DAY_MS, 1_000)
+    expect(await all({ actor: young })).toHaveLength(1)
+    expect(await all({ actor: old })).toEqual([])
+  })
+
+  test('P6 goes oldest first, so many at a time', async () => {
+    const actor = person()
+    for (const days of [501, 503, 502]) await recordEntry(env.DB, entry(actor), daysAgo(days))
+    await goOn()
+    expect(await removeOldEntries(env.DB, daysAgo(500), 2)).toBe(2)
+    expect(
+      (await all({ actor })).map(({ at }) => Math.round((Date.now() - Date.parse(at)) / DAY_MS)),
+    ).toEqual([501])
+    expect(await removeOldEntries(env.DB, daysAgo(500), 2)).toBe(1)
+  })
+
+  test('the newest stays, however old it is: its id would be used twice', async () => {
+    const actor = person()
+    await recordEntry(env.DB, entry(actor), daysAgo(600))
+    await removeOldEntries(env.DB, daysAgo(500), 1_000)
+    await expect(remove(actor)).rejects.toThrow('append-only')
+    expect(await all({ actor })).toHaveLength(1)
+  })
+
+  test('that a key was made stays until its maker is forgotten', async () => {
+    const [maker, gone] = [person(), person()]
+    for (const actor of [maker, gone])
+      await recordEntry(env.DB, entry(actor, { action: 'key_created', resource: 'key:x' }), daysAgo(500))
+    await goOn()
+    while (!(await forgetPerson(env.DB, gone)));
+    await removeOldEntries(env.DB, daysAgo(400), 1_000)
+    expect((await all({ resource: 'key:x' })).map(({ actor }) => actor)).toEqual([maker])
   })
 })
 

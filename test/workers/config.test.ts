@@ -30,6 +30,7 @@ describe('the configuration', () => {
       OPENAI_MODEL: 'gpt-4o-mini',
       MAX_BODY_BYTES: 1024 * 1024,
       MAX_QUEUED_TURNS: 16,
+      AUDIT_RETENTION_DAYS: 400,
       CORS_ORIGINS: [],
     })
   })
@@ -130,6 +131,8 @@ describe('the configuration', () => {
 
 describe('a configuration that is wrong', () => {
   test.each([
+    ['AUDIT_RETENTION_DAYS', '29'],
+    ['AUDIT_RETENTION_DAYS', '-1'],
     ['MAX_QUEUED_TURNS', 'many'],
     ['MAX_QUEUED_TURNS', '-1'],
     ['MAX_QUEUED_TURNS', '1.5'],

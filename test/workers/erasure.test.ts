@@ -151,6 +151,22 @@ describe('an erasure', () => {
     expect(await tablesWith(`service:${id}`)).toEqual([])
   })
 
+  test('M13 leaves nothing of somebody who was removed from a conversation and has said nothing there', async () => {
+    const [owner, guest] = [await Guest.arrive(), await Guest.arrive()]
+    const id = await owner.createConversation('Shared')
+    const members = `/api/conversations/${id}/members`
+    await owner.request('POST', members, { userId: guest.userId, role: 'editor' })
+    expect((await owner.request('DELETE', `${members}/${guest.userId}`)).status).toBe(204)
+    expect(await contentOf(id)).toContain(guest.userId)
+    const { receipt } = await untilErased(guest.userId, await erase(guest))
+    expect(receipt.removed.memberships).toBe(0)
+    expect(await contentOf(id)).not.toContain(guest.userId)
+    expect(await tablesWith(guest.userId)).toEqual([])
+    // And what the conversation tells D1 later does not bring it back.
+    await owner.request('PATCH', `/api/conversations/${id}`, { title: 'Later' })
+    expect(await tablesWith(guest.userId)).toEqual([])
+  })
+
   test('asked for several times at once is one, with one receipt', async () => {
     const guest = await Guest.arrive()
     await guest.createConversation()

@@ -5,6 +5,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, inject, test } from 'vitest'
 import { meAnswer } from '../../src/protocol/accounts.ts'
+import { problemFrom } from './http-checks.ts'
+import { personWith } from './people.ts'
 import { Account, send } from './worker-account.ts'
 import { problemOf } from './worker-guest.ts'
 
@@ -31,6 +33,20 @@ describe('somebody of the external provider', () => {
       conversations: [{ title: 'Mine', ownerId: user.id }],
     })
     expect((await me(next)).user).toMatchObject({ id: user.id, name: 'Ada L.', role: 'user' })
+  })
+
+  test('G4 is what their last token said: a moderator suspends no admin of the provider, and does once they are none', async () => {
+    const sub = crypto.randomUUID()
+    const as = (roles: string[]) => tokenOf({ sub, roles })
+    const { id } = (await me(await as([]))).user
+    const moderator = await personWith('moderator')
+    const suspend = () => moderator.request('POST', `/api/admin/users/${id}/suspend`, { reason: 'spam' })
+    for (const roles of [['chat-admins'], ['support']]) {
+      await me(await as(roles))
+      await problemFrom(await suspend(), 403, 'forbidden')
+    }
+    await me(await as([]))
+    expect((await suspend()).status).toBe(200)
   })
 
   test('A8 with the email of an account of ours is somebody else', async () => {

@@ -1,15 +1,17 @@
 /**
  * Invites: whoever holds the link comes in, as often as it says and not once more, until it ends.
  */
-import { runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+import { MAX_MEMBERS } from '../../src/protocol/limits.ts'
 import { acceptInviteAnswer, inviteList, type Invite } from '../../src/protocol/members.ts'
 import { listOf } from './d1-directory.ts'
+import { contentOf } from './erasures.ts'
 import { problemFrom } from './http-checks.ts'
-import { accept, add, invite, membersOf, remove } from './shared-conversation.ts'
+import { accept, add, invite, membersOf, remove, sharedConversation } from './shared-conversation.ts'
 import { newConversation } from './started-conversation.ts'
-import { Guest, ask, problemOf, stubOf } from './worker-guest.ts'
+import { Guest, ask, problemOf, stubOf, unique } from './worker-guest.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -125,6 +127,83 @@ describe('an invite', () => {
     await accept(guest, token)
     await remove(owner, id, guest)
     expect((await accept(guest, token)).status).toBe(404)
+  })
+
+  test('M13 from before does not let in whoever was removed, and lets in others', async () => {
+    const { guest: owner, id } = await newConversation()
+    const [{ token }, unused] = [
+      await invite(owner, id, { role: 'editor' }),
+      await invite(owner, id, { role: 'viewer' }),
+    ]
+    const guest = await Guest.arrive()
+    await accept(guest, token)
+    await remove(owner, id, guest)
+    await evictDurableObject(stubOf(id))
+    const unknown = await problemOf(await accept(guest, `inv_${'A'.repeat(43)}`))
+    for (const old of [token, unused.token])
+      expect(await problemOf(await accept(guest, old))).toEqual(unknown)
+    expect(await listOf(guest)).toEqual([])
+    expect((await accept(await Guest.arrive(), token)).status).toBe(200)
+    expect((await membersOf(owner, id)).members).toHaveLength(2)
+  })
+
+  test('M13 that is newer lets them in, and so does being added; then they are like anybody', async () => {
+    const { guest: owner, id } = await newConversation()
+    const old = await invite(owner, id, { role: 'editor' })
+    const guest = await Guest.arrive()
+    for (const letIn of [
+      async () => await accept(guest, (await invite(owner, id, { role: 'viewer' })).token),
+      async () => await add(owner, id, guest, 'viewer'),
+    ]) {
+      await accept(guest, old.token)
+      await remove(owner, id, guest)
+      await letIn()
+      expect((await membersOf(guest, id)).you).toBe('viewer')
+      expect(await listOf(guest)).toMatchObject([{ id, role: 'viewer' }])
+      await remove(guest, id, guest)
+    }
+  })
+
+  test('M13 lets in again whoever left by themselves', async () => {
+    const { guest: owner, id } = await newConversation()
+    const { token } = await invite(owner, id, { role: 'editor' })
+    const guest = await Guest.arrive()
+    await accept(guest, token)
+    await remove(guest, id, guest)
+    expect((await accept(guest, token)).status).toBe(200)
+  })
+
+  test('M13 that was asked for before a removal is from before, however late it is made', async () => {
+    const { owner, member, id } = await sharedConversation()
+    const by = ({ userId, name }: Guest) => ({ userId, name, role: 'guest', kind: 'guest' }) as const
+    const stub = stubOf(id)
+    const [hash, body] = [unique(), { role: 'editor', expiresInHours: 1 } as const]
+    const made = stub.createInvite(by(owner), body, hash)
+    // Calls come in order: the link is on its way to D1 when this one does.
+    const removed = stub.removeMember(by(owner), member.userId)
+    expect([(await made).ok, (await removed).ok]).toEqual([true, true])
+    const refused = await stub.acceptInvite(by(member), hash)
+    expect(refused).toMatchObject({ ok: false, error: { code: 'not_found' } })
+    expect((await stub.acceptInvite(by(await Guest.arrive()), hash)).ok).toBe(true)
+  })
+
+  test('M13 holds for everyone, however many were removed: who is forgotten finds no link from before', async () => {
+    const { guest: owner, id } = await newConversation()
+    const { token } = await invite(owner, id, { role: 'editor' })
+    const first = await Guest.arrive()
+    await accept(first, token)
+    await remove(owner, id, first)
+    const actor = { userId: owner.userId, name: owner.name, role: 'guest', kind: 'guest' } as const
+    const kept = await invite(owner, id, { role: 'editor' })
+    for (let i = 0; i < MAX_MEMBERS; i++) {
+      const userId = `user:${crypto.randomUUID()}`
+      await stubOf(id).addMember(actor, userId, 'viewer')
+      await stubOf(id).removeMember(actor, userId)
+    }
+    expect(await contentOf(id)).not.toContain(first.userId)
+    await problemFrom(await accept(first, token), 404, 'not_found')
+    expect(await invitesOf(owner, id)).toMatchObject([{ id: kept.id }])
+    expect((await accept(first, kept.token)).status).toBe(200)
   })
 
   test('its token is stored nowhere, and shown once', async () => {

@@ -1,5 +1,5 @@
 /**
- * Retention: which conversations go when the cron trigger comes, which are saved by being used, and what has expired.
+ * Retention: which conversations go when the cron trigger comes, which are saved by being used, and what is old or expired.
  */
 import {
   createExecutionContext,
@@ -11,8 +11,10 @@ import {
 import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import worker from '../../src/index.ts'
+import { recordEntry } from '../../src/storage/audit.ts'
 import { breakD1 } from './d1-directory.ts'
 import { contentOf } from './erasures.ts'
+import { trailOf } from './people.ts'
 import { Guest, message, stubOf, unique } from './worker-guest.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -136,6 +138,19 @@ describe('retention', () => {
       .bind(`%${id}`)
       .all<{ id: string }>()
     expect(results.map((row) => row.id)).toEqual(Array(3).fill(`new-${id}`))
+  })
+
+  test('P6 ends the audit trail where it is configured to end: after 400 days, later, or never', async () => {
+    const actor = { userId: `user:${unique()}`, role: 'user' } as const
+    const said = { action: 'sign_in', actor, requestId: 'r', address: null, agent: null } as const
+    for (const days of [36_600, 401, 399, 0]) await recordEntry(env.DB, said, Date.now() - days * DAY_MS)
+    const left = async () => (await trailOf({ actor: actor.userId })).length
+    await runCron({ AUDIT_RETENTION_DAYS: 0 })
+    expect(await left()).toBe(4)
+    await runCron({ AUDIT_RETENTION_DAYS: '36500' })
+    expect(await left()).toBe(3)
+    await runCron()
+    expect(await left()).toBe(2)
   })
 
   test.each(['{"guest": 0}', '{"guest": "30"}', 'thirty', '[30]'])(

@@ -17,10 +17,9 @@ import {
   type AdminUser,
   type UserPage,
 } from '../../protocol/admin.ts'
-import type { PersonChange } from '../../storage/people.ts'
-import { callerOf } from '../caller.ts'
 import { decodeCursor, encodeCursor } from '../page-cursor.ts'
 import { permit } from '../permit.ts'
+import { changePerson } from '../person-change.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
 const GUEST = /^guest:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -54,7 +53,7 @@ export const peopleRoutes = new Hono<AppEnv>()
         })
       if (plan !== undefined && !c.var.services.plans.includes(plan))
         throw new AppError('validation_failed', 'The field "plan" names no plan.', { field: 'plan' })
-      const changed = await change(c, person, { role, plan })
+      const changed = await changePerson(c, person, { role, plan })
       const standing = c.var.services.standing(person.id)
       if (plan !== undefined) {
         // A socket knows the plan that it was opened with, a machine that of its owner.
@@ -78,7 +77,7 @@ export const peopleRoutes = new Hono<AppEnv>()
       const { reason } = c.req.valid('json')
       const person = await personOf(c, c.req.param('id'))
       refuseOver(c, person)
-      const changed = await change(c, person, { suspended: { reason } })
+      const changed = await changePerson(c, person, { suspended: { reason } })
       for (const id of await selvesOf(c, person.id)) {
         await c.var.services.standing(id).suspend(reason)
         await c.var.services.cutSockets(id, 'suspended')
@@ -89,7 +88,7 @@ export const peopleRoutes = new Hono<AppEnv>()
   .post('/:id/unsuspend', permit('admin:users:suspend'), personParam(), async (c) => {
     const person = await personOf(c, c.req.param('id'))
     refuseOver(c, person)
-    const changed = await change(c, person, { suspended: null })
+    const changed = await changePerson(c, person, { suspended: null })
     for (const id of await selvesOf(c, person.id)) await c.var.services.standing(id).reinstate()
     return c.json(changed)
   })
@@ -123,29 +122,6 @@ function refuseOver(c: Context<AppEnv>, person: AdminUser): void {
   if (person.id === userId) throw new AppError('forbidden', 'Nobody suspends themselves.')
   if (role !== 'admin' && STAFF.includes(person.role))
     throw new AppError('forbidden', 'Only an admin may do this to a moderator or an admin.')
-}
-
-/** @throws AppError `conflict` when the person changed meanwhile, or is the last admin */
-async function change(c: Context<AppEnv>, person: AdminUser, wanted: PersonChange): Promise<AdminUser> {
-  const { people } = c.var.services
-  const { principal: actor, requestId } = c.var
-  const outcome = isSo(person, wanted)
-    ? 'changed'
-    : await people.change(person, wanted, { actor, requestId, ...callerOf(c) })
-  if (outcome === 'last_admin')
-    throw new AppError('conflict', 'This is the last admin: make somebody else one first.')
-  const changed = outcome === 'stale' ? null : await people.find(person.id)
-  if (!changed) throw new AppError('conflict', 'This person was just changed by somebody else. Look again.')
-  return changed
-}
-
-/** Whether there is nothing to write: a repeat, whose consequences are seen to all the same. */
-function isSo(person: AdminUser, { role, plan, suspended }: PersonChange): boolean {
-  return (
-    (role === undefined || role === person.role) &&
-    (plan === undefined || plan === person.plan) &&
-    (suspended === undefined || (suspended === null) === (person.suspended === null))
-  )
 }
 
 /** Tokens tell the second in which they were made: those of this one are void too. */
