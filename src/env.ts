@@ -171,6 +171,10 @@ const configShape = z
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */
     NEWCOMERS_PER_HOUR: int(undefined, 0, 1_000_000),
     MAX_QUEUED_TURNS: int(16, 0, 1_000),
+    /** How long a message waits for a place with a provider that has limits. */
+    QUEUE_TIMEOUT_MS: int(120_000, 100, 3_600_000),
+    /** Tokens that the calls of one answer may read together when it goes on after its process died. */
+    MODEL_CONTINUE_TOKENS: int(50_000, 0, 10_000_000),
     /** How soon a turn whose process died is taken up again when nobody asks for it. */
     TURN_WATCHDOG_MS: int(15_000, 100, 600_000),
     /** Sockets of one person in one conversation, and of all together. */

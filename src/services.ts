@@ -6,6 +6,7 @@ import type { ChatInput } from './conversation/chat-input.ts'
 import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { estimateTokenCount } from 'tokenx'
+import { NO_QUEUES } from './admission/admission.ts'
 import { Tokens } from './auth/tokens.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
@@ -174,13 +175,25 @@ export function conversationParts(
   env: Env,
 ): Pick<
   ConversationDeps,
-  'model' | 'settings' | 'directory' | 'quota' | 'verify' | 'isSuspended' | 'connected' | 'warn' | 'report'
+  | 'model'
+  | 'admission'
+  | 'paused'
+  | 'settings'
+  | 'directory'
+  | 'quota'
+  | 'verify'
+  | 'isSuspended'
+  | 'connected'
+  | 'warn'
+  | 'report'
 > {
   const config = readConfig(env)
   const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
   const logger = loggerOf(env)
   return {
     model: modelOf(env, config),
+    admission: NO_QUEUES,
+    paused: () => null,
     settings: {
       systemPrompt: config.SYSTEM_PROMPT,
       systemTokens,
@@ -188,6 +201,8 @@ export function conversationParts(
       answerTokens: config.ANSWER_TOKENS,
       frameRates: mergeFrameRates(config.FRAME_RATES),
       maxQueuedTurns: config.MAX_QUEUED_TURNS,
+      queueTimeoutMs: config.QUEUE_TIMEOUT_MS,
+      continueTokens: config.MODEL_CONTINUE_TOKENS,
       watchdogMs: config.TURN_WATCHDOG_MS,
       maxSocketsPerUser: config.MAX_SOCKETS_PER_USER,
       maxSocketsPerRoom: config.MAX_SOCKETS_PER_ROOM,

@@ -190,8 +190,15 @@ function outcome(frame: TurnEnded): Partial<Message> & Pick<Message, 'status'> {
   if (frame.type === 'stream_stopped') return { status: 'stopped' }
   if (frame.type === 'stream_failed') return { status: 'failed', error: frame.error }
   if (frame.type === 'stream_interrupted') return { status: 'interrupted', error: frame.error }
-  const { finishReason, model, usage } = frame
-  return { status: 'completed', finishReason, model, ...(usage && { usage }) }
+  const { finishReason, model, usage, degraded, cached } = frame
+  return {
+    status: 'completed',
+    finishReason,
+    model,
+    ...(usage && { usage }),
+    ...(degraded && { degraded }),
+    ...(cached && { cached }),
+  }
 }
 
 function accepted(state: State, frame: FrameOf<'message_accepted'>): State {

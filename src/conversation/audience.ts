@@ -10,7 +10,7 @@ import type { Conversation } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import { FIRST_PAGE, messagePage, missedEvents, replay, rowsOf } from './catch-up.ts'
-import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
+import { composeFrame, endingOf, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, Rows, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
@@ -119,7 +119,10 @@ export class Audience {
     const current = this.#runner().live()
     const live = current?.turn.number === turn.number ? current : null
     const held = have === undefined ? undefined : { messageId: messageIdOf(turn.number), offset: have }
-    const events = this.#log.eventsOfTurn(turn, after)
+    // Ends that it went on after would end the reader, too.
+    const events = this.#log
+      .eventsOfTurn(turn, after)
+      .filter((event, index, all) => index === all.length - 1 || endingOf(event) === null)
     for (const frame of replay(events, held, live, this.#rows())) {
       this.#room.sendTo(reader, frame)
     }

@@ -72,11 +72,19 @@ export function replay(
     frames.push(chunk(number, offset, text.slice(offset)))
     held.set(number, text.length)
   }
+  /** All text that there is of an answer, of which an earlier end or start saw the beginning. */
+  const textOf = (number: number): string =>
+    live?.turn.number === number ? live.text : (rows.messageOrNull(number)?.content ?? '')
   for (const event of events) {
     const frame = composeFrame(event, rows)
-    if (frame.type === 'stream_start') held.set(numberOf(frame.messageId), frame.offset)
-    else if (isTurnEnded(frame)) {
-      complete(numberOf(frame.messageId), rows.message(numberOf(frame.messageId)).content)
+    if (frame.type === 'stream_start') {
+      const number = numberOf(frame.messageId)
+      // Goes on after text that this client has not seen all of.
+      if ((held.get(number) ?? 0) < frame.offset) complete(number, textOf(number).slice(0, frame.offset))
+      held.set(number, frame.offset)
+    } else if (isTurnEnded(frame)) {
+      const number = numberOf(frame.messageId)
+      complete(number, textOf(number).slice(0, frame.length))
     }
     frames.push(frame)
   }
@@ -105,7 +113,11 @@ export function messagePage(
 ): { messages: Message[]; before: string | null } {
   const { messages: rows, more } = log.page(before, limit)
   const messages = rows.map(toMessage)
-  if (live && isOnPage(live.turn.number, rows, more, before)) {
+  const again = live ? rows.findIndex((row) => row.number === live.turn.number) : -1
+  if (live && again !== -1) {
+    // It had ended before, and goes on.
+    messages[again] = toLiveMessage(live.turn, live.text)
+  } else if (live && isOnPage(live.turn.number, rows, more, before)) {
     // Its number may lie before that of a question which waits behind it.
     const at = rows.findIndex((row) => row.number > live.turn.number)
     messages.splice(at === -1 ? messages.length : at, 0, toLiveMessage(live.turn, live.text))

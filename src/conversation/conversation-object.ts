@@ -5,9 +5,10 @@
  * The only callers are Workers of this application: they have verified who is asking.
  */
 import { DurableObject } from 'cloudflare:workers'
+import type { QueueNews } from '../admission/admission.ts'
 import type { Env } from '../env.ts'
 import { AppError, ERRORS, type ErrorCode, type Result } from '../errors.ts'
-import type { MessagePage, StopAnswer } from '../protocol/http.ts'
+import type { ContinueAnswer, MessagePage, StopAnswer } from '../protocol/http.ts'
 import { PING, PONG } from '../protocol/limits.ts'
 import type {
   AcceptInviteAnswer,
@@ -26,17 +27,17 @@ import { PRINCIPAL_HEADER, principal as principalShape, type Principal } from '.
 import { conversationParts } from '../services.ts'
 import { Caretaker, type OwnPart, type Trace } from './caretaker.ts'
 import type { ChatInput } from './chat-input.ts'
+import { refusalOfFirst, type Accepted } from './acceptance.ts'
 import { notFound } from './access.ts'
-import { Conversation, type Accepted } from './conversation.ts'
+import { Conversation } from './conversation.ts'
 import { applyMigrations, openDatabase, wasCreated, type Database } from './database.ts'
 import type { ConversationDeps } from './deps.ts'
 import type { Doors } from './doors.ts'
-import { messageIdOf, turnIdOf } from './events.ts'
 import { errorFrame, receive } from './frame-intake.ts'
+import { platformParts } from './platform.ts'
 import { settled } from './settled.ts'
 import { SocketReader } from './socket-reader.ts'
 import { reserveFirst } from './turn-quota.ts'
-import { TurnReader } from './turn-reader.ts'
 
 export class ConversationObject extends DurableObject<Env> {
   readonly #db: Database
@@ -50,12 +51,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#db = openDatabase(ctx.storage)
     this.#deps = {
       ...conversationParts(env),
-      now: () => Date.now(),
-      after(ms, run) {
-        const timer = setTimeout(run, ms)
-        return () => clearTimeout(timer)
-      },
-      wakeAt: (time) => void ctx.storage.setAlarm(time),
+      ...platformParts(ctx.storage),
       erase: () => this.#erase(),
     }
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
@@ -67,7 +63,7 @@ export class ConversationObject extends DurableObject<Env> {
     })
   }
 
-  /** Answers without touching storage: for the readiness probe. */
+  /** For the readiness probe: touches no storage. */
   ping(): 'pong' {
     return 'pong'
   }
@@ -84,7 +80,7 @@ export class ConversationObject extends DurableObject<Env> {
   /** Creates the conversation with its first message; what is refused creates nothing. */
   async begin(owner: Principal, id: string, input: ChatInput): Promise<Result<Accepted>> {
     return await settled(async () => {
-      const refusal = this.#conversation ? null : Conversation.refusalOfFirst(this.#deps, input)
+      const refusal = this.#conversation ? null : refusalOfFirst(this.#deps, input)
       if (refusal) throw refusal
       if (!this.#conversation) await reserveFirst(this.#deps, owner, id, input)
       const conversation = await this.#created(owner, id, '')
@@ -135,6 +131,15 @@ export class ConversationObject extends DurableObject<Env> {
 
   async stop(principal: Principal, turnId: string): Promise<Result<StopAnswer>> {
     return await settled(() => this.#current(principal, 'conversation:write').stop(turnId))
+  }
+
+  async resume(principal: Principal, turnId: string): Promise<Result<ContinueAnswer>> {
+    return await settled(() => this.#current(principal, 'conversation:write').resume(principal, turnId))
+  }
+
+  /** What a provider's queue says of a turn of this conversation. */
+  queueNews(turn: number, news: QueueNews): boolean {
+    return this.#awake()?.queueNews(turn, news) ?? false
   }
 
   async members(principal: Principal): Promise<Result<MemberList>> {
@@ -232,15 +237,9 @@ export class ConversationObject extends DurableObject<Env> {
     after: number,
     have: number | undefined,
   ): Promise<Result<ReadableStream<Uint8Array>>> {
-    return await settled(() => {
-      const conversation = this.#current(principal, 'conversation:read')
-      const turn = conversation.turnOf(messageId)
-      conversation.doors.connections.admitFollower(principal)
-      const names = { turnId: turnIdOf(turn.number), messageId: messageIdOf(turn.number) }
-      const reader = new TurnReader(principal, names, (gone) => conversation.audience.leave(gone))
-      if (!conversation.audience.follow(reader, turn, after, have)) reader.end()
-      return reader.stream
-    })
+    return await settled(() =>
+      this.#current(principal, 'conversation:read').follow(principal, messageId, after, have),
+    )
   }
 
   /** Opens a socket. The Worker has checked the ticket; the principal comes in a header that only it can set. */
@@ -306,9 +305,9 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** For what looks at its caller by itself. */
   #there(): Doors {
-    const conversation = this.#awake()
-    if (!conversation) throw notFound()
-    return conversation.doors
+    const doors = this.#awake()?.doors
+    if (!doors) throw notFound()
+    return doors
   }
 
   #awake(): Conversation | null {
@@ -320,8 +319,8 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   #caretaker(): Caretaker | null {
-    const conversation = this.#awake()
-    return conversation && new Caretaker(this.#db, conversation)
+    const awake = this.#awake()
+    return awake && new Caretaker(this.#db, awake)
   }
 
   #restore(socket: WebSocket): SocketReader | null {

@@ -4,14 +4,15 @@
  * Expected failures are thrown as `AppError`. Knows readers and rows, neither sockets nor the platform; the Durable
  * Object in `conversation-object.ts` carries bytes to it and lends it storage, time and an alarm.
  */
+import type { QueueNews } from '../admission/admission.ts'
 import { AppError } from '../errors.ts'
-import type { MessagePage, StopAnswer } from '../protocol/http.ts'
+import type { ContinueAnswer, MessagePage, StopAnswer } from '../protocol/http.ts'
 import type { Conversation as ConversationShape, Message } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
-import type { FrameOf } from '../protocol/server-frames.ts'
+import { Acceptance, type Accepted } from './acceptance.ts'
 import { notFound } from './access.ts'
 import { Audience } from './audience.ts'
-import { resolveChoices, type ChatInput, type ResolvedChoices } from './chat-input.ts'
+import type { ChatInput } from './chat-input.ts'
 import { ChunkStore } from './chunk-store.ts'
 import type { Database } from './database.ts'
 import type { ConversationDeps, DirectoryEntry, TurnUsage } from './deps.ts'
@@ -26,6 +27,7 @@ import type { Reader } from './room.ts'
 import { Statements } from './statements.ts'
 import { hasEnded } from './turn-state.ts'
 import { TurnQuota } from './turn-quota.ts'
+import { TurnReader } from './turn-reader.ts'
 import { TurnRunner } from './turn-runner.ts'
 import { TurnWaiters } from './turn-waiters.ts'
 import { Upkeep } from './upkeep.ts'
@@ -35,8 +37,6 @@ interface Told extends DirectoryEntry {
   readonly usage: readonly TurnUsage[]
 }
 
-export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
-
 export class Conversation {
   readonly audience: Audience
   readonly doors: Doors
@@ -45,6 +45,7 @@ export class Conversation {
   readonly #membership: Membership
   readonly #log: LogReader
   readonly #runner: TurnRunner
+  readonly #acceptance: Acceptance
   readonly #upkeep: Upkeep<Told>
   readonly #turnQuota: TurnQuota
   readonly #chunks: ChunkStore
@@ -72,6 +73,7 @@ export class Conversation {
       log: this.#log,
       chunks: this.#chunks,
       model: deps.model,
+      admission: deps.admission,
       settings: deps.settings,
       now: () => deps.now(),
       after: (ms, run) => deps.after(ms, run),
@@ -80,7 +82,18 @@ export class Conversation {
       ended: (turn) => this.#turnEnded(turn),
       failed: (turn, error) =>
         this.#warn('turn_failed', { turnId: turnIdOf(turn.number), model: turn.model, ...error }),
-      report: (event, error, turn) => this.#report(event, error, { turnId: turnIdOf(turn.number) }),
+      report: (event, error, turn) =>
+        this.#report(event, error, { ...(turn && { turnId: turnIdOf(turn.number) }) }),
+    })
+    this.#acceptance = new Acceptance({
+      lent: deps,
+      history,
+      log: this.#log,
+      audience: this.audience,
+      runner: this.#runner,
+      quota: this.#turnQuota,
+      authorize: (author) => this.doors.access.authorize(author, 'conversation:write'),
+      tell: () => this.settle(),
     })
     this.#upkeep = new Upkeep({
       alarm,
@@ -106,12 +119,6 @@ export class Conversation {
       checkProofsBy: (time) => this.#upkeep.checkProofsBy(time),
       report: (event, error) => this.#report(event, error),
     })
-  }
-
-  /** Why this cannot be the first message of a conversation; null when it can. */
-  static refusalOfFirst(deps: ConversationDeps, input: ChatInput): AppError | null {
-    const choices = resolveChoices(input, { ...offered(deps), tip: null, exists: () => false })
-    return choices instanceof AppError ? choices : null
   }
 
   /** @param alarm when the object's alarm is due, if one is set */
@@ -144,49 +151,19 @@ export class Conversation {
     return this.audience.page(before === undefined ? null : numberOf(before), limit)
   }
 
-  /**
-   * Accepts a message, or finds the turn that it started before. Durable before anyone hears of it. Waits for nothing
-   * when the author's turns are not counted, or this one is reserved already.
-   */
+  /** See {@link Acceptance.chat}. */
   chat(author: Principal, input: ChatInput, sender?: Reader): Accepted | Promise<Accepted> {
-    return this.#turnQuota.admit(author, input, {
-      repeated: () => this.#repeated(author, input, sender),
-      check: () => {
-        const choices = this.#choicesOf(input, this.#runner.idle)
-        if (choices instanceof AppError) throw choices
-        return choices
-      },
-      tell: () => this.settle(),
-      accept: () => {
-        // Reserving took its time: what was allowed then may not be any more.
-        this.doors.access.authorize(author, 'conversation:write')
-        return this.#accept(author, input, sender)
-      },
-    })
+    return this.#acceptance.chat(author, input, sender)
   }
 
-  #accept(author: Principal, input: ChatInput, sender: Reader | undefined): Accepted {
-    const startNow = this.#runner.idle
-    const choices = this.#choicesOf(input, startNow)
-    const { id: clientId, content, requestId } = input
-    const written =
-      choices instanceof AppError
-        ? null
-        : this.#history.accept({ author, clientId, content, requestId, ...choices }, startNow)
-    if (!written) {
-      // A repeat is known as one whatever has changed since: a model that is offered no more, a full queue.
-      const repeated = this.#repeated(author, input, sender)
-      if (repeated) return repeated
-      if (choices instanceof AppError) throw choices
-      throw new Error('a client id was used before, and its turn is not there')
-    }
-    const { turn, events, message } = written
-    this.#log.remember(message)
-    const accepted = this.#acknowledge(turn, input.id, false, sender)
-    this.audience.showEvents(events, { message: () => message, turn: () => turn })
-    if (startNow) this.#runner.launch(turn)
-    else this.#runner.showQueue()
-    return accepted
+  /** See {@link Acceptance.resume}. */
+  async resume(author: Principal, turnId: string): Promise<ContinueAnswer> {
+    return await this.#acceptance.resume(author, turnId)
+  }
+
+  /** What the provider's queue says of a turn. @returns whether a place that is given is used */
+  queueNews(turn: number, news: QueueNews): boolean {
+    return !this.deleted && this.#runner.queueNews(turn, news)
   }
 
   /** @throws AppError `not_found` when no such turn was ever here */
@@ -209,11 +186,26 @@ export class Conversation {
   }
 
   /**
-   * The turn that a message belongs to: the one that wrote it, or that answers it.
+   * The frames of one turn, as JSON lines, until it ends.
    *
-   * @throws AppError `not_found`
+   * @throws AppError `not_found`, `too_many_connections`
    */
-  turnOf(messageId: string): TurnRow {
+  follow(
+    principal: Principal,
+    messageId: string,
+    after: number,
+    have: number | undefined,
+  ): ReadableStream<Uint8Array> {
+    const turn = this.#turnOf(messageId)
+    this.doors.connections.admitFollower(principal)
+    const names = { turnId: turnIdOf(turn.number), messageId: messageIdOf(turn.number) }
+    const reader = new TurnReader(principal, names, (gone) => this.audience.leave(gone))
+    if (!this.audience.follow(reader, turn, after, have)) reader.end()
+    return reader.stream
+  }
+
+  /** The turn that a message belongs to: the one that wrote it, or that answers it. */
+  #turnOf(messageId: string): TurnRow {
     const number = numberOf(messageId)
     const turn = this.#turn(number) ?? this.#turn(this.#log.message(number)?.turn ?? 0)
     if (!turn) throw new AppError('not_found', 'There is no such message.', { field: 'messageId' })
@@ -302,36 +294,6 @@ export class Conversation {
     return { entry: { seq, conversation: this.describe(), ...(members && { members }), usage }, upTo }
   }
 
-  /** What the caller chose, or why a new message cannot be taken. */
-  #choicesOf(input: ChatInput, startNow: boolean): ResolvedChoices | AppError {
-    const most = this.#deps.settings.maxQueuedTurns
-    if (!startNow && this.#runner.waiting >= most)
-      return new AppError('queue_full', `${most} messages are waiting here; try again when one is answered.`)
-    return resolveChoices(input, {
-      ...offered(this.#deps),
-      tip: this.#history.tip,
-      exists: (number) =>
-        this.#history.openTurn(number) !== undefined || this.#log.message(number) !== undefined,
-    })
-  }
-
-  /** The turn that this message started before, acknowledged again; null when it is new. */
-  #repeated(author: Principal, input: ChatInput, sender: Reader | undefined): Accepted | null {
-    const known = this.#history.findByClientId(author, input.id, input.content)
-    return known && this.#acknowledge(known, input.id, true, sender)
-  }
-
-  #acknowledge(turn: TurnRow, id: string, duplicate: boolean, sender: Reader | undefined): Accepted {
-    const accepted: Accepted = {
-      messageId: messageIdOf(turn.askedBy),
-      turnId: turnIdOf(turn.number),
-      answerId: messageIdOf(turn.number),
-      duplicate,
-    }
-    if (sender) this.audience.sendTo(sender, { type: 'message_accepted', id, ...accepted })
-    return accepted
-  }
-
   #turn(number: number): TurnRow | undefined {
     return this.#history.openTurn(number) ?? this.#log.turn(number)
   }
@@ -343,8 +305,4 @@ export class Conversation {
   #report(event: string, error: unknown, details: Record<string, unknown> = {}): void {
     this.#deps.report(event, error, { conversationId: this.#history.conversation.id, ...details })
   }
-}
-
-function offered({ model, settings }: ConversationDeps): { model: string; models: readonly string[] } {
-  return { model: model.defaultModel, models: settings.models }
 }

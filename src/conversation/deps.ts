@@ -2,6 +2,7 @@
  * What a conversation is lent: the model, its settings, time, an alarm, and the directory in D1, behind a port.
  * The composition root and the Durable Object fill it in; tests pass plain objects.
  */
+import type { AdmissionQueue } from '../admission/admission.ts'
 import type { ErrorShape } from '../errors.ts'
 import type { Model } from '../models/model.ts'
 import type { Conversation } from '../protocol/message.ts'
@@ -83,6 +84,10 @@ export interface ConversationSettings {
   /** Estimated tokens of history that a request carries beside the system prompt. */
   readonly contextTokens: number
   readonly maxQueuedTurns: number
+  /** How long a turn waits for a place with its provider, ms. */
+  readonly queueTimeoutMs: number
+  /** Tokens that the calls of one answer may read together, when it goes on after its process died. */
+  readonly continueTokens: number
   readonly watchdogMs: number
   readonly maxSocketsPerUser: number
   readonly maxSocketsPerRoom: number
@@ -94,6 +99,10 @@ export interface ConversationSettings {
 
 export interface ConversationDeps {
   readonly model: Model
+  /** The queues in front of providers that have limits. */
+  readonly admission: AdmissionQueue
+  /** Why an operator has paused all turns; null when none has. Reads memory only. */
+  paused(): string | null
   readonly settings: ConversationSettings
   readonly directory: Directory
   readonly quota: Quota

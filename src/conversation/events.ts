@@ -2,7 +2,7 @@
  * From rows to what clients see. An event row names what happened and to whom; the frame is composed from it and the
  * rows that it points to, in one place, so that a live frame and a replayed one are the same.
  */
-import type { Conversation, Message } from '../protocol/message.ts'
+import type { Conversation, Message, TurnError, Usage } from '../protocol/message.ts'
 import type { Member } from '../protocol/members.ts'
 import type { DurableFrame } from '../protocol/server-frames.ts'
 import type * as schema from './schema.ts'
@@ -11,6 +11,19 @@ export type ConversationRow = typeof schema.conversation.$inferSelect
 export type MessageRow = typeof schema.messages.$inferSelect
 export type TurnRow = typeof schema.turns.$inferSelect
 export type EventRow = typeof schema.events.$inferSelect
+
+/** What the event that ends a turn remembers, where the turn may go on after it (`turns.resumedAttempt`). */
+export interface EndingData {
+  /** Of the text at that end, and where this run of the turn began in it; absent for the first run. */
+  readonly length: number
+  readonly from?: number
+  readonly error?: TurnError
+  /** What the provider said this run used, and what attempts of it used that died. */
+  readonly usage?: Usage
+  readonly lost?: Usage
+  /** Attempts that it had before it was had go on; absent for the first run. */
+  readonly run?: number
+}
 
 /** What a {@link composeFrame} may need to read; each is called at most once. */
 export interface Rows {
@@ -58,6 +71,7 @@ export function toMessage(row: MessageRow): Message {
     ...(row.finishReason !== null && { finishReason: row.finishReason }),
     ...(row.usage !== null && { usage: row.usage }),
     ...(row.error !== null && { error: row.error }),
+    ...row.origin,
   }
 }
 
@@ -93,12 +107,12 @@ export function composeFrame(event: EventRow, rows: Rows): DurableFrame {
     at: iso(event.at),
   }
   if (type === 'stream_start') {
-    const attempt = Number(event.data?.['attempt'] ?? 1)
-    const offset = Number(event.data?.['offset'] ?? 0)
+    const { attempt, offset } = event.data && 'attempt' in event.data ? event.data : { attempt: 1, offset: 0 }
     return { type, seq, ...about, attempt, offset, agentId: turn.agentId, model: turn.model }
   }
   const message = rows.message(subject)
-  const ended = { seq, ...about, length: message.content.length }
+  const then = endingOf(event)
+  const ended = { seq, ...about, length: then?.length ?? message.content.length }
   if (type === 'stream_stopped') return { type, ...ended }
   if (type === 'stream_complete') {
     return {
@@ -107,8 +121,15 @@ export function composeFrame(event: EventRow, rows: Rows): DurableFrame {
       finishReason: message.finishReason ?? 'unknown',
       model: message.model ?? turn.model,
       ...(message.usage !== null && { usage: message.usage }),
+      ...message.origin,
     }
   }
-  const error = message.error ?? { code: 'internal', detail: 'The reason was not recorded.', retryable: true }
+  const error = then?.error ??
+    message.error ?? { code: 'internal', detail: 'The reason was not recorded.', retryable: true }
   return { type, ...ended, error }
+}
+
+/** What the event of an end remembers of it; null where the rows say all. */
+export function endingOf({ data }: EventRow): EndingData | null {
+  return data && 'length' in data ? data : null
 }

@@ -32,6 +32,7 @@ const ACTIONS = {
   authenticate: 'conversation:read',
   typing: 'conversation:write',
   stop_stream: 'conversation:write',
+  continue_turn: 'conversation:write',
   stream_chat: 'conversation:write',
 } as const satisfies Record<ClientFrame['type'], MemberAction>
 
@@ -91,6 +92,8 @@ function dispatch(
     case 'stop_stream':
       conversation.stop(frame.turnId)
       return undefined
+    case 'continue_turn':
+      return conversation.resume(reader.principal, frame.turnId).then(() => undefined)
     case 'stream_chat': {
       const accepted = conversation.chat(reader.principal, { ...frame, requestId }, reader)
       // Not awaited where nothing has to be waited for: the frames of a turn keep their place.

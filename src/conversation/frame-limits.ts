@@ -12,6 +12,7 @@ type Kind = keyof FrameRates
 
 const KIND: Partial<Record<ClientFrame['type'], Kind>> = {
   stream_chat: 'chat',
+  continue_turn: 'chat',
   typing: 'typing',
   join_conversation: 'join',
 }

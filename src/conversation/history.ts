@@ -5,44 +5,29 @@
  * Decides nothing about who may write, what runs next, or who is told; reading pages and replays is `log-reader.ts`.
  */
 import { and, asc, eq, gt, inArray, max } from 'drizzle-orm'
-import { estimateTokenCount } from 'tokenx'
 import { AppError } from '../errors.ts'
-import type { Priority } from '../protocol/ids.ts'
-import type { FinishReason, TurnError, Usage } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
 import { titleFrom } from './conversation-title.ts'
 import type { Database } from './database.ts'
 import type { EventType } from '../protocol/server-frames.ts'
 import type { ConversationRow, EventRow, MessageRow, TurnRow } from './events.ts'
+import {
+  answerRow,
+  clientKeyOf,
+  endingData,
+  questionRow,
+  turnRow,
+  type Ending,
+  type NewMessage,
+} from './new-rows.ts'
 import * as schema from './schema.ts'
 import type { Statements } from './statements.ts'
 import type { EndedState } from './turn-state.ts'
-
-export interface NewMessage {
-  readonly author: Principal
-  readonly clientId: string
-  readonly content: string
-  readonly parent: number | null
-  readonly priority: Priority
-  readonly agentId: string
-  readonly model: string
-  readonly requestId: string
-}
 
 export interface AcceptedRows {
   readonly message: MessageRow
   readonly turn: TurnRow
   readonly events: readonly EventRow[]
-}
-
-/** How a turn ended, with all the text that it wrote. */
-export interface Ending {
-  readonly state: EndedState
-  readonly text: string
-  readonly model?: string | undefined
-  readonly finishReason?: FinishReason | undefined
-  readonly usage?: Usage | undefined
-  readonly error?: TurnError | undefined
 }
 
 const ENDED_EVENT: Record<EndedState, EventType> = {
@@ -64,7 +49,7 @@ export class History {
   #seq: number
   #number: number
   #lastActivityAt: number
-  /** Turns that have not ended, oldest first. */
+  /** Turns that have not ended. */
   readonly #open = new Map<number, TurnRow>()
 
   private constructor(
@@ -171,39 +156,8 @@ export class History {
     const now = this.#now()
     const asked = this.#number + 1
     const number = asked + 1
-    const message: MessageRow = {
-      number: asked,
-      parent: input.parent,
-      turn: number,
-      role: 'user',
-      status: 'completed',
-      content: input.content,
-      tokens: estimateTokenCount(input.content),
-      authorId: input.author.userId,
-      authorName: input.author.name,
-      clientId: input.clientId,
-      createdAt: now,
-      agentId: null,
-      model: null,
-      finishReason: null,
-      usage: null,
-      error: null,
-    }
-    const turn: TurnRow = {
-      number,
-      askedBy: asked,
-      clientKey: clientKeyOf(input.author.userId, input.clientId),
-      state: startNow ? 'streaming' : 'queued',
-      priority: input.priority,
-      agentId: input.agentId,
-      model: input.model,
-      attempts: startNow ? 1 : 0,
-      acceptedSeq: this.#seq + 1,
-      requestId: input.requestId,
-      createdAt: now,
-      endedAt: null,
-      payerId: input.author.ownerId ?? null,
-    }
+    const message = questionRow(input, asked, now)
+    const turn = turnRow(input, number, { startNow, acceptedSeq: this.#seq + 1, now })
     const title = this.#conversation.title === '' ? titleFrom(input.content) : null
     const events = [this.#event('message_created', asked, null, 1)]
     if (startNow) events.push(this.#event('stream_start', number, { attempt: 1, offset: 0 }, 2))
@@ -239,34 +193,45 @@ export class History {
   /** Ends a turn and writes the message that it leaves, whatever its state. */
   finish(turn: TurnRow, ending: Ending): { message: MessageRow; turn: TurnRow; event: EventRow } {
     const now = this.#now()
-    const message: MessageRow = {
-      number: turn.number,
-      parent: turn.askedBy,
-      turn: turn.number,
-      role: 'assistant',
-      status: ending.state,
-      content: ending.text,
-      tokens: ending.usage?.outputTokens ?? estimateTokenCount(ending.text),
-      authorId: null,
-      authorName: null,
-      clientId: null,
-      createdAt: turn.createdAt,
-      agentId: turn.agentId,
-      model: ending.model ?? turn.model,
-      finishReason: ending.finishReason ?? null,
-      usage: ending.usage ?? null,
-      error: ending.error ?? null,
-    }
-    const event = this.#event(ENDED_EVENT[ending.state], turn.number, null)
+    const message = answerRow(turn, ending)
+    const event = this.#event(ENDED_EVENT[ending.state], turn.number, endingData(turn, ending))
     const ended: TurnRow = { ...turn, state: ending.state, endedAt: now }
     this.#statements.transaction(() => {
-      this.#statements.insertMessage(message)
+      this.#statements.putMessage(message)
       this.#statements.updateTurn(ended)
       this.#statements.insertEvent(event)
     })
     this.#open.delete(turn.number)
     this.#told([event])
     return { message, turn: ended, event }
+  }
+
+  /** A turn that lost its process waits again. */
+  requeue(turn: TurnRow): TurnRow {
+    const queued: TurnRow = { ...turn, state: 'queued' }
+    this.#statements.updateTurn(queued)
+    this.#open.set(turn.number, queued)
+    return queued
+  }
+
+  /** Opens a turn again that has ended: it waits for its start, and its answer stays as it is until then. */
+  resume(turn: TurnRow): TurnRow {
+    const resumed: TurnRow = {
+      ...turn,
+      state: 'queued',
+      endedAt: null,
+      resumedAttempt: turn.attempts,
+      resumedAt: this.#now(),
+    }
+    const settledTurn = Math.min(this.#marks.settledTurn, turn.number - 1)
+    this.#statements.transaction(() => {
+      this.#statements.resumeTurn(resumed)
+      // A wake looks for open turns above this mark.
+      this.#statements.updateMarks({ ...this.#marks, settledTurn })
+    })
+    this.#marks = { ...this.#marks, settledTurn }
+    this.#open.set(turn.number, resumed)
+    return resumed
   }
 
   rename(title: string): EventRow {
@@ -297,8 +262,8 @@ export class History {
 
   /** Records that D1 knows everything up to `delivered`. */
   settle(delivered: number): void {
-    const oldestOpen = this.#open.keys().next()
-    const settledTurn = oldestOpen.done ? this.#number : oldestOpen.value - 1
+    // One that was opened again may be older than those before it.
+    const settledTurn = this.#open.size === 0 ? this.#number : Math.min(...this.#open.keys()) - 1
     this.#marks = { delivered, settledTurn }
     this.#statements.updateMarks(this.#marks)
   }
@@ -325,7 +290,7 @@ export class History {
     return turn
   }
 
-  #event(type: EventType, subject: number | null, data: Record<string, unknown> | null, ahead = 1): EventRow {
+  #event(type: EventType, subject: number | null, data: EventRow['data'], ahead = 1): EventRow {
     return { seq: this.#seq + ahead, type, subject, data, at: this.#now() }
   }
 
@@ -335,8 +300,4 @@ export class History {
     this.#seq = last.seq
     this.#lastActivityAt = last.at
   }
-}
-
-function clientKeyOf(userId: string, clientId: string): string {
-  return `${userId}:${clientId}`
 }

@@ -16,8 +16,6 @@ import type { Statements } from './statements.ts'
 const CONTEXT_BATCH = 64
 /** What a provider adds around each message, in tokens (OpenAI's published count for chat messages is 3 to 4). */
 const TOKENS_PER_MESSAGE = 4
-/** Events of a turn besides the start of each attempt: that of its question, and that of its end. */
-const QUESTION_AND_END = 2
 
 type ContextRow = Pick<MessageRow, 'number' | 'parent' | 'role' | 'content' | 'tokens'>
 
@@ -85,7 +83,7 @@ export class LogReader {
         ),
       )
       .orderBy(asc(schema.events.seq))
-      .limit(turn.attempts + QUESTION_AND_END)
+      .limit(1 + 2 * Math.max(1, turn.attempts))
       .all()
       .filter((event) => event.seq > after)
   }

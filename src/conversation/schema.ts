@@ -8,9 +8,10 @@
 import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Priority } from '../protocol/ids.ts'
 import type { GivenRole } from '../protocol/members.ts'
-import type { FinishReason, MessageStatus, Role, TurnError, Usage } from '../protocol/message.ts'
+import type { Degraded, FinishReason, MessageStatus, Role, TurnError, Usage } from '../protocol/message.ts'
 import type { MemberRole } from '../protocol/permissions.ts'
 import type { EventType } from '../protocol/server-frames.ts'
+import type { EndingData } from './events.ts'
 import type { TurnState } from './turn-state.ts'
 
 /** One row: what the conversation is. Its absence means that nobody created this conversation. */
@@ -91,6 +92,8 @@ export const messages = sqliteTable('messages', {
   finishReason: text().$type<FinishReason>(),
   usage: text({ mode: 'json' }).$type<Usage>(),
   error: text({ mode: 'json' }).$type<TurnError>(),
+  /** Where an answer came from, if not from the model that was meant to give it. */
+  origin: text({ mode: 'json' }).$type<{ degraded?: Degraded; cached?: boolean }>(),
 })
 
 export const turns = sqliteTable(
@@ -115,9 +118,15 @@ export const turns = sqliteTable(
     endedAt: integer(),
     /** Whose quotas it draws on; null: its author's. */
     payerId: text(),
+    /** How many attempts it had, and when it was, when somebody last had it go on after its end; null: nobody did. */
+    resumedAttempt: integer(),
+    resumedAt: integer(),
   },
   (table) => [uniqueIndex('turns_client_key').on(table.clientKey)],
 )
+
+/** Of a start: which attempt, and where its text begins. Of an end: what the rows may not say for ever. */
+type EventData = { attempt: number; offset: number } | EndingData
 
 /** The log. A row names what happened and to which row; what clients see is composed from both. */
 export const events = sqliteTable('events', {
@@ -126,7 +135,7 @@ export const events = sqliteTable('events', {
   /** Number of the message or turn that it is about; null for the conversation itself. */
   subject: integer(),
   /** What the rows do not say (attempt, offset, length). */
-  data: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+  data: text({ mode: 'json' }).$type<EventData>(),
   at: integer().notNull(),
 })
 

@@ -12,12 +12,18 @@ const eventRows = new RowSql(events)
 const chunkRows = new RowSql(chunks)
 
 const INSERT_NEW_TURN = `${turnRows.insert} ON CONFLICT (client_key) DO NOTHING`
+const REPLACE_MESSAGE = messageRows.insert.replace('INSERT', 'INSERT OR REPLACE')
 const UPDATE_TURN = 'UPDATE turns SET state = ?, attempts = ?, ended_at = ? WHERE number = ?'
 const UPDATE_MARKS = 'UPDATE marks SET delivered = ?, settled_turn = ?'
 const PUT_CHUNK = `${chunkRows.insert} ON CONFLICT (slot) DO UPDATE
   SET message = excluded.message, attempt = excluded.attempt, "offset" = excluded."offset", delta = excluded.delta`
 const MESSAGES_BEFORE = 'SELECT * FROM messages WHERE number < ? ORDER BY number DESC'
-const CHUNKS = 'SELECT "offset", delta FROM chunks WHERE message = ? AND attempt = ? ORDER BY slot'
+const CHUNKS = 'SELECT slot, attempt, "offset", delta FROM chunks WHERE message = ? ORDER BY slot'
+const RESUME_TURN =
+  'UPDATE turns SET state = ?, ended_at = NULL, resumed_attempt = ?, resumed_at = ? WHERE number = ?'
+
+/** A stored piece of an answer. */
+type ChunkPiece = { slot: number; attempt: number; offset: number; delta: string }
 
 export class Statements {
   readonly #storage: DurableObjectStorage
@@ -35,6 +41,11 @@ export class Statements {
 
   insertMessage(row: MessageRow): void {
     this.#sql.exec(messageRows.insert, ...messageRows.values(row))
+  }
+
+  /** The same for an answer that may be there from when its turn ended before. */
+  putMessage(row: MessageRow): void {
+    this.#sql.exec(REPLACE_MESSAGE, ...messageRows.values(row))
   }
 
   /** @returns false, and writes nothing, when the client's id was used before */
@@ -59,8 +70,13 @@ export class Statements {
     this.#sql.exec(PUT_CHUNK, ...chunkRows.values(row))
   }
 
-  chunksOf(message: number, attempt: number): { offset: number; delta: string }[] {
-    return this.#sql.exec<{ offset: number; delta: string }>(CHUNKS, message, attempt).toArray()
+  /** A turn that had ended is open again. */
+  resumeTurn({ number, state, resumedAttempt, resumedAt }: TurnRow): void {
+    this.#sql.exec(RESUME_TURN, state, resumedAttempt, resumedAt, number)
+  }
+
+  chunksOf(message: number): ChunkPiece[] {
+    return this.#sql.exec<ChunkPiece>(CHUNKS, message).toArray()
   }
 
   turnByClientKey(clientKey: string): TurnRow | undefined {

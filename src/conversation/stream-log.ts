@@ -24,23 +24,31 @@ export interface StreamLogDeps {
   store(slot: number, offset: number, delta: string): void
 }
 
+/** Where an answer that goes on stands: its text, which is shown and stored, and the slot after the last one in use. */
+export interface Written {
+  readonly text: string
+  readonly slot: number
+}
+
 export class StreamLog {
   readonly #deps: StreamLogDeps
-  #text = ''
+  #text: string
   /** The tails of `#text` that were not shown, and not stored, yet. */
   #unshown = ''
   #unstored = ''
   /** Half a surrogate pair that ended the last piece; its other half is to come. */
   #half = ''
-  #slot = 0
+  #slot: number
   #lastShown = Number.NEGATIVE_INFINITY
   #lastStored: number
   #cancelShow: (() => void) | null = null
   #cancelStore: (() => void) | null = null
   #ended = false
 
-  constructor(deps: StreamLogDeps) {
+  constructor(deps: StreamLogDeps, written: Written = { text: '', slot: 0 }) {
     this.#deps = deps
+    this.#text = written.text
+    this.#slot = written.slot
     this.#lastStored = deps.now()
   }
 

@@ -10,9 +10,10 @@ import { AppError } from '../errors.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { ChatInput, ResolvedChoices } from './chat-input.ts'
 import type { ConversationDeps, TurnUsage } from './deps.ts'
-import type { MessageRow, TurnRow } from './events.ts'
+import { endingOf, type EndingData, type MessageRow, type TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
+import type { EndedState } from './turn-state.ts'
 
 /** Events that one delivery looks at: after a long failure of D1 it goes on in steps. */
 const EVENTS_AT_A_TIME = 400
@@ -21,12 +22,14 @@ const EVENTS_AT_A_TIME = 400
 const PLACES_SINCE = Date.UTC(2020)
 const PLACES_PER_MS = 1024
 
-const ENDINGS: readonly string[] = [
-  'stream_complete',
-  'stream_stopped',
-  'stream_failed',
-  'stream_interrupted',
-]
+const ENDINGS: ReadonlyMap<string, EndedState> = new Map([
+  ['stream_complete', 'completed'],
+  ['stream_stopped', 'stopped'],
+  ['stream_failed', 'failed'],
+  ['stream_interrupted', 'interrupted'],
+])
+
+type Answer = Pick<MessageRow, 'status' | 'content' | 'tokens' | 'model' | 'usage'>
 
 export interface Admission<T> {
   /** The answer when this message was accepted before; null when it is new. */
@@ -98,15 +101,48 @@ export class TurnQuota {
   }
 
   /**
+   * Reserves for a turn that is to go on after its end. Again for the same end: the same reservation; one that is not used
+   * ends by itself.
+   *
+   * @throws AppError `quota_exceeded`
+   */
+  async reserveAgain(author: Principal, turn: TurnRow, tell: () => Promise<void>): Promise<void> {
+    const { quota, settings } = this.#deps
+    if (!quota.counts(author)) return
+    const asked = this.#log.message(turn.askedBy)
+    if (!asked?.clientId) return
+    const { id } = this.#history.conversation
+    const key = turnKeyOf(id, author.ownerId && author.userId, runKeyOf(asked.clientId, turn.attempts))
+    const estimate = {
+      model: turn.model,
+      inputTokens:
+        settings.systemTokens +
+        this.#log.tokensOfPath(turn.askedBy, settings.contextTokens) +
+        (this.#log.message(turn.number)?.tokens ?? 0),
+      outputTokens: settings.answerTokens,
+    }
+    let refusal = await quota.reserve(author, key, estimate)
+    if (refusal?.code === 'quota_exceeded' && this.#history.delivered < this.#history.seq) {
+      await tell()
+      refusal = await quota.reserve(author, key, estimate)
+    }
+    if (refusal) throw AppError.fromShape(refusal)
+  }
+
+  /**
    * Turns that ended after `delivered`, and how far the log was read for them.
    */
   endedAfter(delivered: number): { usage: TurnUsage[]; upTo: number } {
     const events = this.#log.eventsAfter(delivered, EVENTS_AT_A_TIME)
-    const usage = events.flatMap(({ type, subject, seq, at }) => {
-      if (subject === null || !ENDINGS.includes(type)) return []
+    const usage = events.flatMap((event) => {
+      const { type, subject, seq, at } = event
+      const status = ENDINGS.get(type)
+      if (subject === null || status === undefined) return []
       const turn = this.#log.turn(subject)
       const answer = this.#log.message(subject)
-      return turn && answer ? this.#usageOf(turn, answer, seq, at) : []
+      if (!turn || !answer) return []
+      const then = endingOf(event)
+      return this.#usageOf(turn, then ? asOf(answer, status, then) : answer, seq, at, then)
     })
     const upTo = events.length < EVENTS_AT_A_TIME ? this.#history.seq : (events.at(-1)?.seq ?? delivered)
     return { usage, upTo }
@@ -132,9 +168,10 @@ export class TurnQuota {
 
   #usageOf(
     turn: TurnRow,
-    answer: Pick<MessageRow, 'status' | 'content' | 'tokens' | 'model' | 'usage'>,
+    answer: Answer,
     seq: number,
     at: number,
+    then: EndingData | null = null,
   ): TurnUsage[] {
     const asked = this.#log.message(turn.askedBy)
     if (!asked || asked.authorId === null || asked.clientId === null) return []
@@ -142,24 +179,28 @@ export class TurnQuota {
     const stopped = answer.status === 'stopped' && turn.attempts > 0
     const wasUsed = answer.usage !== null || answer.content !== '' || stopped || answer.status === 'completed'
     const { systemTokens, contextTokens } = this.#deps.settings
+    const { inputTokens, outputTokens } =
+      answer.usage ??
+      (wasUsed
+        ? {
+            inputTokens: systemTokens + this.#log.tokensOfPath(turn.askedBy, contextTokens),
+            outputTokens: answer.tokens,
+          }
+        : { inputTokens: 0, outputTokens: 0 })
+    const clientId = then?.run === undefined ? asked.clientId : runKeyOf(asked.clientId, then.run)
     return [
       {
         userId: asked.authorId,
         payerId: turn.payerId,
-        turnKey: turnKeyOf(this.#history.conversation.id, turn.payerId && asked.authorId, asked.clientId),
+        turnKey: turnKeyOf(this.#history.conversation.id, turn.payerId && asked.authorId, clientId),
         conversationId: this.#history.conversation.id,
         agentId: turn.agentId,
         model: answer.model ?? turn.model,
         at,
         seq: this.#placeOf(seq),
         messages: wasUsed ? 1 : 0,
-        ...(answer.usage ??
-          (wasUsed
-            ? {
-                inputTokens: systemTokens + this.#log.tokensOfPath(turn.askedBy, contextTokens),
-                outputTokens: answer.tokens,
-              }
-            : { inputTokens: 0, outputTokens: 0 })),
+        inputTokens: inputTokens + (then?.lost?.inputTokens ?? 0),
+        outputTokens: outputTokens + (then?.lost?.outputTokens ?? 0),
       },
     ]
   }
@@ -226,6 +267,21 @@ function estimateOf(
   path: number,
 ): number {
   return systemTokens + Math.min(contextTokens, path + estimateTokenCount(content))
+}
+
+/** An answer as it was when it ended: it may have gone on since, and an earlier run is counted for itself. */
+function asOf(answer: MessageRow, status: EndedState, then: EndingData): Answer {
+  const content = answer.content.slice(then.from ?? 0, then.length)
+  const written = Math.max(0, estimateTokenCount(content) - (then.lost?.outputTokens ?? 0))
+  // Of an answer whose every attempt died, what was lost is all that there was.
+  const usage =
+    then.usage ?? (status === 'interrupted' && then.lost ? { inputTokens: 0, outputTokens: 0 } : null)
+  return { status, content, tokens: written, model: answer.model, usage }
+}
+
+/** Under which a run is reserved that goes on after an end. */
+function runKeyOf(clientId: string, attemptsBefore: number): string {
+  return `${clientId}~${attemptsBefore}`
 }
 
 /**

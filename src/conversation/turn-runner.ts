@@ -1,35 +1,33 @@
 /**
  * Runs the conversation's turns, one at a time: launches, ends, stops, and takes up what an earlier process left.
  *
- * Memory holds the one running call; everything else is rows. An ending is written once: the first of stop, outcome
+ * Memory holds the one running attempt; everything else is rows. An ending is written once: the first of stop, outcome
  * and deletion wins. Knows the room only as `show`, and who may do what not at all.
  */
+import type { AdmissionQueue, Grant, QueueNews } from '../admission/admission.ts'
 import { AppError } from '../errors.ts'
 import type { TurnError } from '../protocol/message.ts'
 import type { OpenTurn, ServerFrame } from '../protocol/server-frames.ts'
-import type { Model } from '../models/model.ts'
+import { Attempt, type AttemptDeps } from './attempt.ts'
 import type { LiveAnswer } from './catch-up.ts'
-import type { ChunkStore } from './chunk-store.ts'
 import type { ConversationSettings } from './deps.ts'
 import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
-import type { Ending, History } from './history.ts'
-import type { LogReader } from './log-reader.ts'
-import { StreamLog } from './stream-log.ts'
-import { runTurn, type Outcome } from './turn.ts'
+import type { History } from './history.ts'
+import type { Ending } from './new-rows.ts'
+import { ProviderQueue } from './provider-queue.ts'
+import { StoredAnswers } from './stored-answers.ts'
+import type { Written } from './stream-log.ts'
 import { inOrder } from './turn-queue.ts'
+import type { Outcome } from './turn.ts'
 
-/** A turn that lost its process before any text was stored runs once more (rule T4). */
-const MAX_ATTEMPTS = 2
-
-export interface TurnRunnerDeps {
+export interface TurnRunnerDeps extends Omit<AttemptDeps, 'report' | 'settings'> {
   readonly history: History
-  readonly log: LogReader
-  readonly chunks: ChunkStore
-  readonly model: Model
-  readonly settings: Pick<ConversationSettings, 'systemPrompt' | 'contextTokens'>
-  now(): number
-  after(ms: number, run: () => void): () => void
+  readonly admission: AdmissionQueue
+  readonly settings: Pick<
+    ConversationSettings,
+    'systemPrompt' | 'systemTokens' | 'contextTokens' | 'answerTokens' | 'continueTokens' | 'queueTimeoutMs'
+  >
   show(frame: ServerFrame): void
   /** Called before a model call: something must look after this turn if the process dies. */
   watch(): void
@@ -37,30 +35,49 @@ export interface TurnRunnerDeps {
   ended(turn: TurnRow): void
   /** Told of a failure that the provider caused, for the operator. */
   failed(turn: TurnRow, error: TurnError): void
-  report(event: string, error: unknown, turn: TurnRow): void
-}
-
-interface Running {
-  readonly turn: TurnRow
-  readonly stop: AbortController
-  readonly stream: StreamLog
+  report(event: string, error: unknown, turn: TurnRow | null): void
 }
 
 export class TurnRunner {
   readonly #deps: TurnRunnerDeps
-  #running: Running | null = null
+  readonly #answers: StoredAnswers
+  readonly #queue: ProviderQueue
+  #running: Attempt | null = null
+  /** An answer that lost its process and waits for a place before it goes on. */
+  #parked: LiveAnswer | null = null
 
   constructor(deps: TurnRunnerDeps) {
     this.#deps = deps
+    this.#answers = new StoredAnswers(deps)
+    this.#queue = new ProviderQueue({
+      admission: deps.admission,
+      conversationId: deps.history.conversation.id,
+      timeoutMs: deps.settings.queueTimeoutMs,
+      now: () => deps.now(),
+      after: (ms, run) => deps.after(ms, run),
+      describe: (turn) => ({
+        userId: deps.log.message(turn.askedBy)?.authorId ?? '',
+        tokens: this.#answers.inputTokens(turn) + deps.settings.answerTokens,
+      }),
+      granted: (turn, grant) => this.#granted(turn, grant),
+      moved: () => this.showQueue(),
+      refused: (turn, error) => this.#refused(turn, error),
+      report: (event, error) => deps.report(event, error, null),
+    })
   }
 
   get running(): TurnRow | null {
     return this.#running?.turn ?? null
   }
 
-  /** True when a new turn may start at once. */
+  /** True when nothing runs and nothing waits. */
   get idle(): boolean {
     return this.#running === null && this.#deps.history.openTurns().length === 0
+  }
+
+  /** Whether a new turn of this model starts with its acceptance. */
+  startsNow(model: string): boolean {
+    return this.idle && !this.#queue.needs(model)
   }
 
   /** How many turns wait for their start. */
@@ -70,42 +87,49 @@ export class TurnRunner {
 
   /** The answer that is being written; brings every reader to its offset first. */
   live(): LiveAnswer | null {
-    if (!this.#running) return null
-    this.#running.stream.showPending()
-    return { turn: this.#running.turn, text: this.#running.stream.text }
+    if (!this.#running) return this.#parked
+    return { turn: this.#running.turn, text: this.#running.shownText() }
   }
 
   /** All turns that have not ended: the running one, then the waiting ones in order. */
   openTurns(): OpenTurn[] {
-    const turns = this.#waiting().map((turn, index) => toOpenTurn(turn, 'queued', index + 1))
+    const waiting = this.#waiting()
+    const place = waiting[0] ? this.#queue.placeOf(waiting[0].number) : null
+    const turns = waiting.map((turn, index) => ({
+      ...toOpenTurn(turn, 'queued', (place?.position ?? 1) + index),
+      ...(index === 0 && place && place.etaMs !== null && { etaMs: place.etaMs }),
+    }))
     return this.#running ? [toOpenTurn(this.#running.turn, 'streaming', 0), ...turns] : turns
   }
 
-  /** Calls the model for a turn whose start is written. */
-  launch(turn: TurnRow): void {
-    const deps = this.#deps
-    const messageId = messageIdOf(turn.number)
-    const stream = new StreamLog({
-      now: () => deps.now(),
-      after: (ms, run) => deps.after(ms, run),
-      show: (offset, delta) => deps.show({ type: 'stream_chunk', messageId, offset, delta }),
-      store: (slot, offset, delta) => this.#store(turn, slot, offset, delta),
-    })
-    const running: Running = { turn, stop: new AbortController(), stream }
-    this.#running = running
+  /** Calls the model for a turn whose start is written. @param written what it has said already */
+  launch(turn: TurnRow, written: Written = { text: '', slot: 0 }, grant: Grant | null = null): void {
+    const release = grant && this.#queue.keep(grant)
+    const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), release)
+    this.#running = attempt
+    this.#parked = null
     this.#deps.watch()
-    void this.#run(running)
+    void attempt.run().then((outcome) => {
+      if (outcome.state === 'failed') this.#deps.failed(turn, outcome.error)
+      this.#end(attempt, outcome)
+    })
   }
 
-  /** Starts the next waiting turn if none runs, and tells the others their new places. */
+  /** Starts the next waiting turn if none runs, or asks for a place for it, and tells the others their new places. */
   pump(): void {
     if (this.#running) return
     const next = this.#waiting()[0]
-    if (!next) return
-    const { turn, event } = this.#deps.history.start(next, 0)
-    this.#show(event, turn)
-    this.launch(turn)
+    if (!next) return this.#queue.leave()
+    if (this.#queue.needs(next.model)) {
+      this.#queue.ask(next)
+      this.#deps.watch()
+    } else this.#start(next, null)
     this.showQueue()
+  }
+
+  /** What the provider's queue says of a turn. @returns whether a place that is given is used */
+  queueNews(number: number, news: QueueNews): boolean {
+    return this.#queue.news(number, news)
   }
 
   /** Tells everyone where the waiting turns stand. */
@@ -117,109 +141,133 @@ export class TurnRunner {
 
   /** @returns false when the turn is not open (any more) */
   stop(number: number): boolean {
-    if (this.#running?.turn.number === number) {
-      const running = this.#running
-      running.stop.abort()
+    const running = this.#running
+    if (running?.turn.number === number) {
+      running.abort()
       this.#end(running, { state: 'stopped' })
       return true
     }
     const waiting = this.#deps.history.openTurn(number)
     if (!waiting) return false
-    this.#finish(waiting, { state: 'stopped', text: '' })
-    this.showQueue()
+    this.#endWaiting(waiting, { state: 'stopped' })
     return true
+  }
+
+  /** Opens a turn again that failed or was interrupted: it goes on after the text that it has. */
+  resume(turn: TurnRow): void {
+    this.#deps.history.resume(turn)
+    if (this.#running) this.showQueue()
+    else this.pump()
+  }
+
+  /** Whether an answer that ended with this text can go on, or begin again. */
+  mayResume(text: string): boolean {
+    return this.#answers.mayResume(text)
   }
 
   /** Takes up the turns that another process was running, then what waits. Safe to call at any time. */
   recover(): void {
     for (const turn of this.#deps.history.openTurns()) {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
-      const { text, whole } = this.#deps.chunks.read(turn)
-      if (!whole) this.#deps.report('stored_text_has_a_gap', new Error(`at ${text.length}`), turn)
-      if (text === '' && turn.attempts < MAX_ATTEMPTS && !this.#running) {
-        const { turn: again, event } = this.#deps.history.start(turn, 0)
-        this.#show(event, again)
-        this.launch(again)
+      const { text } = this.#answers.written(turn)
+      if (!this.#running && this.#answers.recovers(turn, text)) {
+        if (this.#queue.needs(turn.model)) this.#parked = { turn: this.#deps.history.requeue(turn), text }
+        else this.#start(turn, null)
         continue
       }
-      const error = new AppError(
-        'interrupted',
-        'The server restarted while this was being written.',
-      ).toShape()
-      this.#finish(turn, { state: 'interrupted', text, error })
+      const error = new AppError('interrupted', 'The server restarted while this was being written.')
+      this.#finish(turn, {
+        state: 'interrupted',
+        text,
+        error: this.#answers.explain(error.toShape(), text),
+        lost: this.#answers.lost(turn, text, null),
+      })
     }
     this.pump()
   }
 
   /** Drops the running call without an ending: the conversation is going away. */
   abandon(): void {
-    this.#running?.stop.abort()
-    this.#running?.stream.end()
+    this.#running?.abort()
+    this.#running?.end()
+    this.#running?.giveBack(0)
     this.#running = null
+    this.#parked = null
+    this.#queue.leave()
   }
 
-  async #run(running: Running): Promise<void> {
-    const { turn, stop, stream } = running
-    const { log, model } = this.#deps
-    const { systemPrompt, contextTokens } = this.#deps.settings
-    const report = (error: unknown): void => this.#deps.report('turn_failed_unexpectedly', error, turn)
-    let outcome: Outcome
-    try {
-      const messages = [
-        { role: 'system' as const, content: systemPrompt },
-        ...log.context(turn.askedBy, contextTokens),
-      ]
-      outcome = await runTurn(
-        { messages, model: turn.model, requestId: turn.requestId },
-        { model, append: (text) => stream.append(text), report },
-        stop.signal,
-      )
-    } catch (error) {
-      report(error)
-      outcome = {
-        state: 'failed',
-        error: new AppError('internal', 'The answer failed unexpectedly.').toShape(),
-      }
+  #start(next: TurnRow, grant: Grant | null): void {
+    const written = this.#answers.written(next)
+    const { turn, event } = this.#deps.history.start(next, written.text.length)
+    this.#show(event, turn)
+    this.launch(turn, written, grant)
+  }
+
+  #granted(turn: TurnRow, grant: Grant): boolean {
+    // It was given to the turn that was next when it was asked for.
+    if (this.#running || this.#waiting()[0]?.number !== turn.number) {
+      this.pump()
+      return false
     }
-    if (outcome.state === 'failed') this.#deps.failed(turn, outcome.error)
-    this.#end(running, outcome)
+    this.#start(this.#waiting()[0] ?? turn, grant)
+    this.showQueue()
+    return true
+  }
+
+  #refused(turn: TurnRow, error: AppError): void {
+    this.#deps.failed(turn, error.toShape())
+    this.#endWaiting(turn, { state: 'failed', error: error.toShape() })
+  }
+
+  #unstorable(attempt: Attempt): void {
+    if (this.#running !== attempt) return
+    attempt.abort()
+    const error = new AppError('internal', 'The answer could not be stored.')
+    this.#end(attempt, { state: 'failed', error: error.toShape() })
+  }
+
+  #endWaiting(turn: TurnRow, outcome: Pick<Ending, 'state' | 'error'>): void {
+    const { text } = this.#answers.written(turn)
+    if (this.#parked?.turn.number === turn.number) this.#parked = null
+    const error = outcome.error && this.#answers.explain(outcome.error, text)
+    this.#finish(turn, {
+      ...outcome,
+      text,
+      ...(error && { error }),
+      lost: this.#answers.lost(turn, text, null),
+    })
+    if (this.#running) this.showQueue()
+    else this.pump()
   }
 
   /** First come, first served: a later ending of the same run is void. */
-  #end(running: Running, outcome: Omit<Ending, 'text'>): void {
-    if (this.#running !== running) return
+  #end(attempt: Attempt, outcome: Outcome): void {
+    if (this.#running !== attempt) return
+    const { turn, from } = attempt
     try {
-      const text = running.stream.end()
+      const text = attempt.end()
       this.#running = null
-      this.#finish(running.turn, { ...outcome, text })
+      const usage = outcome.state === 'completed' ? outcome.usage : undefined
+      attempt.giveBack(usage ? usage.inputTokens + usage.outputTokens : this.#answers.inputTokens(turn))
+      this.#finish(turn, {
+        ...outcome,
+        text,
+        lost: this.#answers.lost(turn, text, from),
+        ...(outcome.state === 'failed' && { error: this.#answers.explain(outcome.error, text) }),
+      })
       this.pump()
     } catch (error) {
       // The rows still say `streaming`, and the watchdog's alarm is set: it will find the turn.
-      this.#deps.report('turn_ending_failed', error, running.turn)
+      this.#deps.report('turn_ending_failed', error, turn)
     }
   }
 
   #finish(turn: TurnRow, ending: Ending): void {
-    const { message, turn: ended, event } = this.#deps.history.finish(turn, ending)
+    const from = this.#answers.startOf(turn)
+    const { message, turn: ended, event } = this.#deps.history.finish(turn, { ...ending, from })
     this.#deps.log.remember(message)
     this.#show(event, ended, message)
     this.#deps.ended(ended)
-  }
-
-  #store(turn: TurnRow, slot: number, offset: number, delta: string): void {
-    try {
-      this.#deps.chunks.put(turn, slot, offset, delta)
-    } catch (error) {
-      // Without a place to keep it, an answer must not go on as if it were safe.
-      this.#deps.report('chunk_store_failed', error, turn)
-      const running = this.#running
-      if (running?.turn.number !== turn.number) return
-      running.stop.abort()
-      this.#end(running, {
-        state: 'failed',
-        error: new AppError('internal', 'The answer could not be stored.').toShape(),
-      })
-    }
   }
 
   #waiting(): TurnRow[] {

@@ -4,7 +4,7 @@
  * Never throws: whatever happens is an {@link Outcome}, and the text so far is the caller's to keep.
  */
 import { AppError } from '../errors.ts'
-import type { FinishReason, TurnError, Usage } from '../protocol/message.ts'
+import type { Degraded, FinishReason, TurnError, Usage } from '../protocol/message.ts'
 import type { Model, ModelMessage } from '../models/model.ts'
 
 /** Longest answer, in UTF-16 code units: at most 3 bytes each, so that the row stays below SQLite's 2 MB. */
@@ -16,6 +16,8 @@ export type Outcome =
       readonly finishReason: FinishReason
       readonly model: string
       readonly usage?: Usage | undefined
+      readonly degraded?: Degraded | undefined
+      readonly cached?: boolean | undefined
     }
   | { readonly state: 'stopped' }
   | { readonly state: 'failed'; readonly error: TurnError }
@@ -31,6 +33,8 @@ export interface TurnInput {
   readonly messages: readonly ModelMessage[]
   readonly model: string
   readonly requestId: string
+  /** What the answer has already. */
+  readonly prefix?: string
 }
 
 /** @param stop aborted by whoever stops the turn */
@@ -38,12 +42,13 @@ export async function runTurn(input: TurnInput, deps: TurnDeps, stop: AbortSigna
   // The length limit ends the call too, but is not a stop: hence a controller of its own.
   const call = new AbortController()
   const signal = AbortSignal.any([stop, call.signal])
-  let length = 0
+  let length = input.prefix?.length ?? 0
   try {
     for await (const event of deps.model.stream(input, signal)) {
       if (stop.aborted) return { state: 'stopped' }
       if (event.type === 'finish') {
-        return { state: 'completed', finishReason: event.reason, model: event.model, usage: event.usage }
+        const { reason: finishReason, model, usage, degraded, cached } = event
+        return { state: 'completed', finishReason, model, usage, degraded, cached }
       }
       const room = MAX_ANSWER_CHARS - length
       deps.append(event.text.length > room ? event.text.slice(0, room) : event.text)

@@ -33,6 +33,9 @@ export const streamChat = z.strictObject({
 
 export const stopStream = z.strictObject({ type: z.literal('stop_stream'), turnId: ids.turnId })
 
+/** Has an answer that failed or was interrupted go on, after the text that it has. */
+export const continueTurn = z.strictObject({ type: z.literal('continue_turn'), turnId: ids.turnId })
+
 export const typingIn = z.strictObject({ type: z.literal('typing'), active: z.boolean().optional() })
 
 /** A fresh access token of the same person, in answer to `auth_required` or before it is asked for. */
@@ -47,6 +50,7 @@ export const clientFrames = {
   leave_conversation: leaveConversation,
   stream_chat: streamChat,
   stop_stream: stopStream,
+  continue_turn: continueTurn,
   typing: typingIn,
   authenticate,
 }

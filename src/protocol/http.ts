@@ -97,6 +97,15 @@ export const stopAnswer = z.object({
 })
 export type StopAnswer = z.infer<typeof stopAnswer>
 
+export const continueBody = z.strictObject({ turnId: ids.turnId })
+export const continueAnswer = z.object({
+  turnId: ids.turnId,
+  messageId: ids.messageId,
+  /** False: it was going on already. */
+  continued: z.boolean(),
+})
+export type ContinueAnswer = z.infer<typeof continueAnswer>
+
 const componentHealth = z.object({
   state: z.enum(['up', 'down']),
   ms: z.number(),

@@ -46,6 +46,8 @@ export const turnError = z.object({
   detail: z.string(),
   retryable: z.boolean(),
   retryAfterMs: z.number().optional(),
+  /** The text so far can be gone on from: whoever asked may send `continue_turn`. */
+  continuable: z.boolean().optional(),
 })
 export type TurnError = z.infer<typeof turnError>
 
@@ -83,8 +85,6 @@ export const message = z.object({
   degraded: degraded.optional(),
   /** The same question was answered before, and this is that answer. */
   cached: z.boolean().optional(),
-  /** The answer ended before its end, and its author may have it go on (`continue_turn`). */
-  continuable: z.boolean().optional(),
 })
 export type Message = z.infer<typeof message>
 

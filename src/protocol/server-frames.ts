@@ -62,7 +62,10 @@ export const messageAccepted = z.object({
 
 export const turnQueued = openTurn.extend({ type: z.literal('turn_queued') })
 
-/** The turn runs; `offset` is where the text of this attempt begins: cut the message back to it. */
+/**
+ * The turn runs; `offset` is where the text of this attempt begins: cut the message back to it. A turn that had failed or
+ * was interrupted may start again, after the text that it has.
+ */
 export const streamStart = z.object({
   type: z.literal('stream_start'),
   seq,
@@ -102,17 +105,11 @@ export const streamComplete = z.object({
   cached: z.boolean().optional(),
 })
 export const streamStopped = z.object({ type: z.literal('stream_stopped'), ...ended })
-export const streamFailed = z.object({
-  type: z.literal('stream_failed'),
-  ...ended,
-  error: turnError,
-  continuable: z.boolean().optional(),
-})
+export const streamFailed = z.object({ type: z.literal('stream_failed'), ...ended, error: turnError })
 export const streamInterrupted = z.object({
   type: z.literal('stream_interrupted'),
   ...ended,
   error: turnError,
-  continuable: z.boolean().optional(),
 })
 
 export const presence = z.object({ type: z.literal('presence'), viewers: z.array(viewer) })

@@ -40,6 +40,8 @@ const RELEASED: Readonly<Record<string, string>> = {
     '1a98c7438da3a573671f2256dd141e8aa773395b92117e6b90a2978583dafc55',
   'migrations/d1/0006_audit_retention.sql':
     'd1edbaf9ae79c2b9af69f4eac6c5efb78bd13153455168930132a760adafba71',
+  'migrations/conversation/0004_resumed_turns.sql':
+    '0c790908709bffac1432e61436c35da2de2ee8e8db65183931f408f37305bc50',
 }
 
 const ROOT = join(import.meta.dirname, '../..')

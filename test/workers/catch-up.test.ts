@@ -96,7 +96,7 @@ class Course {
     mark()
   }
 
-  #tell(type: EventType, subject: number, data: Record<string, unknown> | null = null): void {
+  #tell(type: EventType, subject: number, data: EventRow['data'] = null): void {
     const event = { seq: this.events.length + 1, type, subject, data, at: AT }
     this.events.push(event)
     this.shown.push(composeFrame(event, this.rows))
@@ -118,6 +118,8 @@ function turnRow(number: number): TurnRow {
     createdAt: AT,
     endedAt: null,
     payerId: null,
+    resumedAttempt: null,
+    resumedAt: null,
   }
 }
 
@@ -146,6 +148,7 @@ function messageRow(
     finishReason: null,
     usage: null,
     error: failed ? { code: 'model_error', detail: 'It failed.', retryable: true } : null,
+    origin: null,
   }
 }
 

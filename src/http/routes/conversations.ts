@@ -100,3 +100,15 @@ export const conversationRoutes = new Hono<AppEnv>()
       return c.json(unwrap(await services.conversation(c.req.param('id')).stop(principal, turnId)))
     },
   )
+  .post(
+    '/:id/continue',
+    permit('conversation:write'),
+    conversationParam(),
+    jsonOnly(),
+    validate('json', shapes.continueBody),
+    async (c) => {
+      const { services, principal } = c.var
+      const { turnId } = c.req.valid('json')
+      return c.json(unwrap(await services.conversation(c.req.param('id')).resume(principal, turnId)), 202)
+    },
+  )

@@ -1,0 +1,3 @@
+ALTER TABLE `messages` ADD `origin` text;--> statement-breakpoint
+ALTER TABLE `turns` ADD `resumed_attempt` integer;--> statement-breakpoint
+ALTER TABLE `turns` ADD `resumed_at` integer;

@@ -1,0 +1,182 @@
+/**
+ * The conversation's side of the queue in front of a provider with limits: it asks for a place for the turn that is next,
+ * hears where that stands, and keeps the place while the turn runs. The turn stays `queued` in the rows meanwhile.
+ *
+ * Nothing here is stored: after a restart the next turn asks again, and the queue knows it. What runs, and what waits
+ * behind it, is the runner's.
+ */
+import type { AdmissionQueue, Grant, QueueEntry, QueueNews } from '../admission/admission.ts'
+import { AppError } from '../errors.ts'
+import type { TurnRow } from './events.ts'
+
+/** A place is kept by saying so three times within the time for which it is given. */
+const RENEWALS_PER_LEASE = 3
+/** How soon a queue that cannot be reached is asked again, ms. */
+const ASK_AGAIN_MS = 1_000
+
+export interface ProviderQueueDeps {
+  readonly admission: AdmissionQueue
+  readonly conversationId: string
+  /** How long a turn waits at most, ms. */
+  readonly timeoutMs: number
+  now(): number
+  after(ms: number, run: () => void): () => void
+  /** Who asks for it, and how much it is expected to use. */
+  describe(turn: TurnRow): Pick<QueueEntry, 'userId' | 'tokens'>
+  /** The turn has a place. @returns whether it starts now; otherwise the place is given back */
+  granted(turn: TurnRow, grant: Grant): boolean
+  /** Where the turn stands has changed. */
+  moved(): void
+  /** The turn waits no more. */
+  refused(turn: TurnRow, error: AppError): void
+  report(event: string, error: unknown): void
+}
+
+interface Asked {
+  readonly turn: TurnRow
+  readonly provider: string
+  readonly deadline: number
+  place: { readonly position: number; readonly etaMs: number | null } | null
+  cancelTimer: () => void
+}
+
+export class ProviderQueue {
+  readonly #deps: ProviderQueueDeps
+  #asked: Asked | null = null
+
+  constructor(deps: ProviderQueueDeps) {
+    this.#deps = deps
+  }
+
+  /** Whether a turn of this model has to ask at all; reads memory only. */
+  needs(model: string): boolean {
+    return this.#deps.admission.queueOf(model) !== null
+  }
+
+  /** Where the turn stands, if it is the one that waits here and that is known. */
+  placeOf(number: number): { readonly position: number; readonly etaMs: number | null } | null {
+    return this.#asked?.turn.number === number ? this.#asked.place : null
+  }
+
+  /** Asks for a place for this turn, instead of any other. */
+  ask(turn: TurnRow): void {
+    if (this.#asked?.turn.number === turn.number) return
+    this.leave()
+    const provider = this.#deps.admission.queueOf(turn.model)
+    if (provider === null) return
+    const deadline = this.#deps.now() + this.#deps.timeoutMs
+    const asked: Asked = { turn, provider, deadline, place: null, cancelTimer: () => undefined }
+    this.#asked = asked
+    void this.#enter(asked)
+  }
+
+  /** Nothing waits any more. */
+  leave(): void {
+    const asked = this.#forget()
+    if (!asked) return
+    const { conversationId } = this.#deps
+    const entry = { provider: asked.provider, conversationId, turn: asked.turn.number }
+    this.#deps.admission.leave(entry).catch((error: unknown) => this.#deps.report('queue_not_left', error))
+  }
+
+  /** @returns whether a place that is given is used */
+  news(number: number, news: QueueNews): boolean {
+    const asked = this.#asked
+    if (asked?.turn.number !== number) return false
+    switch (news.state) {
+      case 'granted': {
+        this.#forget()
+        return this.#deps.granted(asked.turn, news)
+      }
+      case 'waiting':
+        asked.place = { position: news.position, etaMs: news.etaMs }
+        this.#deps.moved()
+        return true
+      case 'full':
+      case 'timed_out':
+        this.#forget()
+        this.#deps.refused(asked.turn, news.state === 'full' ? full() : timedOut())
+        return true
+    }
+  }
+
+  /**
+   * Keeps a place while its turn runs.
+   *
+   * @returns gives it back, once, with the tokens that were used
+   */
+  keep(grant: Grant): (usedTokens: number) => void {
+    const { admission, conversationId, after } = this.#deps
+    let isKept = true
+    let cancel: () => void = () => undefined
+    const renewLater = (): void => {
+      cancel = after(grant.leaseMs / RENEWALS_PER_LEASE, () => {
+        admission.renew(grant, conversationId).then(
+          (renewed) => {
+            // Taken away: whoever has it now may be called beside us, which is better than cutting an answer.
+            if (isKept && renewed) renewLater()
+          },
+          (error: unknown) => {
+            this.#deps.report('lease_not_renewed', error)
+            if (isKept) renewLater()
+          },
+        )
+      })
+    }
+    renewLater()
+    return (usedTokens) => {
+      if (!isKept) return
+      isKept = false
+      cancel()
+      this.#release(grant, usedTokens)
+    }
+  }
+
+  async #enter(asked: Asked): Promise<void> {
+    const { turn, provider, deadline } = asked
+    const { admission, conversationId, describe } = this.#deps
+    try {
+      const { priority, createdAt } = turn
+      const since = turn.resumedAt ?? createdAt
+      const about = { provider, conversationId, turn: turn.number, priority, since, deadline }
+      const answer = await admission.enter({ ...about, ...describe(turn) })
+      if (this.#asked !== asked) {
+        if (answer.state === 'granted') this.#release(answer, 0)
+        return
+      }
+      if (!this.news(turn.number, answer) && answer.state === 'granted') this.#release(answer, 0)
+    } catch (error) {
+      this.#deps.report('queue_unreachable', error)
+      if (this.#asked !== asked) return
+      if (this.#deps.now() >= deadline) {
+        this.#forget()
+        this.#deps.refused(turn, timedOut())
+      } else asked.cancelTimer = this.#deps.after(ASK_AGAIN_MS, () => void this.#enter(asked))
+    }
+  }
+
+  #forget(): Asked | null {
+    const asked = this.#asked
+    this.#asked = null
+    asked?.cancelTimer()
+    return asked
+  }
+
+  #release(grant: Grant, usedTokens: number): void {
+    const { admission, conversationId } = this.#deps
+    admission
+      .release(grant, conversationId, usedTokens)
+      .catch((error: unknown) => this.#deps.report('place_not_given_back', error))
+  }
+}
+
+function full(): AppError {
+  return new AppError('queue_full', 'Too many messages are waiting for the model provider; try again soon.')
+}
+
+function timedOut(): AppError {
+  return new AppError(
+    'queue_timeout',
+    'The model provider was busy for too long. Nothing was lost: try again.',
+  )
+}
