@@ -54,7 +54,7 @@ export const app = new Hono<AppEnv>()
     cors({
       origin: corsOrigin(readConfig(c.env).CORS_ORIGINS),
       allowHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
-      exposeHeaders: ['x-request-id', 'x-conversation-id', 'location', ...LIMIT_HEADERS],
+      exposeHeaders: ['x-request-id', 'x-conversation-id', 'x-cache', 'location', ...LIMIT_HEADERS],
       maxAge: CORS_MAX_AGE_S,
     })(c, next),
   )

@@ -10,6 +10,7 @@ import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './observability/logger.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
+import { agentList } from './protocol/agent-config.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -102,20 +103,19 @@ const roleMap = list.transform((items, check) => {
   return roles
 })
 
-/** JSON in a variable: as text, or as it comes from a table of wrangler.toml. Nothing is an empty object. */
-const json = <T extends z.ZodType>(shape: T) =>
-  z.preprocess(
-    (value, check) => {
-      if (typeof value !== 'string') return value
-      try {
-        return value.trim() === '' ? undefined : (JSON.parse(value) as unknown)
-      } catch {
-        check.addIssue('is not valid JSON')
-        return z.NEVER
-      }
-    },
-    shape.prefault({} as z.input<T>),
-  )
+/** JSON in a variable: as text, or as it comes from a table of wrangler.toml. */
+function parseJson(value: unknown, check: z.RefinementCtx): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return value.trim() === '' ? undefined : (JSON.parse(value) as unknown)
+  } catch {
+    check.addIssue('is not valid JSON')
+    return z.NEVER
+  }
+}
+
+/** The same, where nothing is an empty object. */
+const json = <T extends z.ZodType>(shape: T) => z.preprocess(parseJson, shape.prefault({} as z.input<T>))
 
 /** US dollars per million tokens. */
 const dollars = z.number().nonnegative().max(1_000_000)
@@ -144,7 +144,9 @@ const configShape = z
     /** Further models that a caller may name, separated by commas. */
     OPENAI_MODELS: list,
     SYSTEM_PROMPT: text.transform((prompt) => prompt ?? DEFAULT_SYSTEM_PROMPT),
-    /** Estimated tokens of history that a request carries; most models take far more, but every token is paid for. */
+    /** Named configurations that a message may ask for. */
+    AGENTS: z.preprocess(parseJson, agentList.prefault([])),
+    /** Estimated tokens of instructions and history that a request carries; most models take far more, but every token is paid for. */
     CONTEXT_TOKENS: int(8_000, 256, 1_000_000),
     FIRST_TOKEN_TIMEOUT_MS: int(30_000, 10, 600_000),
     CHUNK_GAP_TIMEOUT_MS: int(20_000, 10, 600_000),

@@ -5,9 +5,10 @@
 import type { ChatInput } from './conversation/chat-input.ts'
 import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
-import { estimateTokenCount } from 'tokenx'
 import { NO_QUEUES } from './admission/admission.ts'
+import { Agents } from './agents/registry.ts'
 import { Tokens } from './auth/tokens.ts'
+import type { AnswerCache } from './conversation/answer-cache.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
 import { createIdentity, type Identity } from './identity.ts'
@@ -21,6 +22,7 @@ import { OpenAIModel } from './models/openai.ts'
 import { costOf, DEFAULT_PRICES } from './models/prices.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
+import { findAnswer, putAnswer } from './storage/answer-cache.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
 import { listConversations, putConversation, removeConversation } from './storage/directory.ts'
 import { findLink, putLink, removeLink } from './storage/links.ts'
@@ -39,6 +41,7 @@ export interface Services {
   readonly tokens: Tokens
   readonly identity: Identity
   readonly model: Model
+  readonly agents: Agents
   /** Resolves when this installation can serve: locally, when the database was migrated. */
   ready(): Promise<void>
   /** @returns whether this is the ticket's first use */
@@ -137,6 +140,7 @@ export function createServices(env: Env): Services {
     logger,
     ready,
     model: modelOf(env, config),
+    agents: agentsOf(env),
     tokens,
     identity: createIdentity({
       env,
@@ -176,6 +180,8 @@ export function conversationParts(
 ): Pick<
   ConversationDeps,
   | 'model'
+  | 'agents'
+  | 'cache'
   | 'admission'
   | 'paused'
   | 'settings'
@@ -188,16 +194,15 @@ export function conversationParts(
   | 'report'
 > {
   const config = readConfig(env)
-  const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
   const logger = loggerOf(env)
   return {
     model: modelOf(env, config),
+    agents: agentsOf(env),
+    cache: answerCacheOf(env),
     admission: NO_QUEUES,
     paused: () => null,
     settings: {
-      systemPrompt: config.SYSTEM_PROMPT,
-      systemTokens,
-      contextTokens: config.CONTEXT_TOKENS - systemTokens,
+      contextTokens: config.CONTEXT_TOKENS,
       answerTokens: config.ANSWER_TOKENS,
       frameRates: mergeFrameRates(config.FRAME_RATES),
       maxQueuedTurns: config.MAX_QUEUED_TURNS,
@@ -233,6 +238,31 @@ export function conversationParts(
     },
     warn: (event, details) => logger.warn(event, details),
     report: (event, error, details) => logger.error(event, error, details),
+  }
+}
+
+const agents = new WeakMap<Env, Agents>()
+
+export function agentsOf(env: Env): Agents {
+  const known = agents.get(env)
+  if (known) return known
+  const config = readConfig(env)
+  const made = new Agents(config.AGENTS, config.SYSTEM_PROMPT)
+  agents.set(env, made)
+  return made
+}
+
+/** A store that does not answer costs a call to the model, and never a turn. */
+function answerCacheOf(env: Env): AnswerCache {
+  const logger = loggerOf(env)
+  const failed = (error: unknown): null => {
+    logger.error('answer_cache_failed', error)
+    return null
+  }
+  return {
+    get: (key, stale) => findAnswer(env.DB, key, stale ? 0 : Date.now()).catch(failed),
+    put: async (key, answer, ttlMs, ownerId) =>
+      void (await putAnswer(env.DB, key, answer, Date.now() + ttlMs, ownerId).catch(failed)),
   }
 }
 

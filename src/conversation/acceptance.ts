@@ -8,7 +8,7 @@ import type { ContinueAnswer } from '../protocol/http.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { FrameOf } from '../protocol/server-frames.ts'
 import type { Audience } from './audience.ts'
-import { resolveChoices, type ChatInput, type ResolvedChoices } from './chat-input.ts'
+import { resolveChoices, type ChatInput, type Choices, type ResolvedChoices } from './chat-input.ts'
 import type { ConversationDeps } from './deps.ts'
 import { messageIdOf, numberOf, turnIdOf } from './events.ts'
 import type { TurnRow } from './events.ts'
@@ -21,7 +21,7 @@ import type { TurnRunner } from './turn-runner.ts'
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export interface AcceptanceDeps {
-  readonly lent: Pick<ConversationDeps, 'model' | 'settings' | 'paused'>
+  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused'>
   readonly history: History
   readonly log: LogReader
   readonly audience: Audience
@@ -169,7 +169,7 @@ export class Acceptance {
 
 /** Why this cannot be the first message of a conversation; null when it can. */
 export function refusalOfFirst(
-  lent: Pick<ConversationDeps, 'model' | 'settings' | 'paused'>,
+  lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused'>,
   input: ChatInput,
 ): AppError | null {
   const paused = pausedNow(lent)
@@ -183,9 +183,10 @@ function pausedNow({ paused }: Pick<ConversationDeps, 'paused'>): AppError | nul
   return reason === null ? null : new AppError('paused', `No answers are written right now: ${reason}`)
 }
 
-function offered({ model, settings }: Pick<ConversationDeps, 'model' | 'settings'>): {
-  model: string
-  models: readonly string[]
-} {
-  return { model: model.defaultModel, models: settings.models }
+function offered({
+  model,
+  agents,
+  settings,
+}: Pick<ConversationDeps, 'model' | 'agents' | 'settings'>): Pick<Choices, 'model' | 'models' | 'agents'> {
+  return { model: model.defaultModel, models: settings.models, agents }
 }

@@ -2,7 +2,9 @@
  * What a caller asks for when it sends a message, and how what it leaves out, or names wrongly, is resolved.
  * Pure: what exists in the conversation is handed in.
  */
+import type { Agent, Agents } from '../agents/registry.ts'
 import { AppError } from '../errors.ts'
+import { DEFAULT_AGENT } from '../protocol/agent-config.ts'
 import type { Priority } from '../protocol/ids.ts'
 import { numberOf } from './events.ts'
 
@@ -18,13 +20,11 @@ export interface ChatInput {
   readonly requestId: string
 }
 
-/** The only agent so far. */
-const DEFAULT_AGENT = 'default'
-
 export interface Choices {
   /** The model of a caller who names none, and those that a caller may name. */
   readonly model: string
   readonly models: readonly string[]
+  readonly agents: Agents
   /** The newest answer, written or to be written. */
   readonly tip: number | null
   exists(number: number): boolean
@@ -42,10 +42,16 @@ export function resolveChoices(input: ChatInput, choices: Choices): ResolvedChoi
   const { parentId, agentId, model, priority = 'normal' } = input
   const parent = parentOf(parentId, choices)
   if (parent === undefined) return invalid('parentId', 'names no message here')
-  if (!isOffered(agentId, DEFAULT_AGENT, [])) return invalid('agentId', 'names nothing that is offered here')
-  if (!isOffered(model, choices.model, choices.models))
+  const agent = choices.agents.find(agentId ?? DEFAULT_AGENT)
+  if (!agent) return invalid('agentId', 'names nothing that is offered here')
+  if (model !== undefined && model !== choices.model && !choices.models.includes(model))
     return invalid('model', 'names nothing that is offered here')
-  return { parent, agentId: agentId ?? DEFAULT_AGENT, model: model ?? choices.model, priority }
+  return { parent, agentId: agent.id, model: model ?? agent.model ?? choices.model, priority }
+}
+
+/** Estimated tokens that a request of this agent has for the history. */
+export function historyTokens(agent: Agent, { contextTokens }: { readonly contextTokens: number }): number {
+  return Math.max(0, contextTokens - agent.instructionTokens)
 }
 
 /** @returns undefined when it names nothing */
@@ -54,10 +60,6 @@ function parentOf(parentId: string | null | undefined, choices: Choices): number
   if (parentId === null) return null
   const number = numberOf(parentId)
   return choices.exists(number) ? number : undefined
-}
-
-function isOffered(value: string | undefined, standard: string, others: readonly string[]): boolean {
-  return value === undefined || value === standard || others.includes(value)
 }
 
 function invalid(field: string, problem: string): AppError {

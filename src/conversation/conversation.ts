@@ -73,6 +73,8 @@ export class Conversation {
       log: this.#log,
       chunks: this.#chunks,
       model: deps.model,
+      agents: deps.agents,
+      cache: deps.cache,
       admission: deps.admission,
       settings: deps.settings,
       now: () => deps.now(),

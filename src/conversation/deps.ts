@@ -3,10 +3,12 @@
  * The composition root and the Durable Object fill it in; tests pass plain objects.
  */
 import type { AdmissionQueue } from '../admission/admission.ts'
+import type { Agents } from '../agents/registry.ts'
 import type { ErrorShape } from '../errors.ts'
 import type { Model } from '../models/model.ts'
 import type { Conversation } from '../protocol/message.ts'
 import type { FrameRates } from '../protocol/plan.ts'
+import type { AnswerCache } from './answer-cache.ts'
 import type { MemberRole } from '../protocol/permissions.ts'
 import type { Principal } from '../protocol/principal.ts'
 
@@ -75,13 +77,11 @@ export interface Quota {
 }
 
 export interface ConversationSettings {
-  readonly systemPrompt: string
-  readonly systemTokens: number
   /** Tokens that an answer is expected to have, until it is known. */
   readonly answerTokens: number
   /** How fast one connection may send. */
   readonly frameRates: FrameRates
-  /** Estimated tokens of history that a request carries beside the system prompt. */
+  /** Estimated tokens that a request carries: an agent's instructions, and as much of the history as fits beside them. */
   readonly contextTokens: number
   readonly maxQueuedTurns: number
   /** How long a turn waits for a place with its provider, ms. */
@@ -99,6 +99,8 @@ export interface ConversationSettings {
 
 export interface ConversationDeps {
   readonly model: Model
+  readonly agents: Agents
+  readonly cache: AnswerCache
   /** The queues in front of providers that have limits. */
   readonly admission: AdmissionQueue
   /** Why an operator has paused all turns; null when none has. Reads memory only. */

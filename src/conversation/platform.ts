@@ -1,5 +1,6 @@
 /**
- * What the platform lends to a conversation: the time, timers, and the alarm that its object has one of. Decides nothing.
+ * What the platform lends to a conversation: the time, timers, and the alarm that its object has one of.
+ * Decides nothing; tests lend their own.
  */
 import type { ConversationDeps } from './deps.ts'
 

@@ -3,8 +3,10 @@
  * used for them that no provider told of. Reads rows; decides by `continuation.ts`.
  */
 import { estimateTokenCount } from 'tokenx'
+import type { Agents } from '../agents/registry.ts'
 import type { Model } from '../models/model.ts'
 import type { TurnError, Usage } from '../protocol/message.ts'
+import { historyTokens } from './chat-input.ts'
 import type { ChunkStore } from './chunk-store.ts'
 import { isGoingOn, recoveryOf } from './continuation.ts'
 import type { ConversationSettings } from './deps.ts'
@@ -16,7 +18,8 @@ export interface StoredAnswersDeps {
   readonly log: LogReader
   readonly chunks: ChunkStore
   readonly model: Model
-  readonly settings: Pick<ConversationSettings, 'systemTokens' | 'contextTokens' | 'continueTokens'>
+  readonly agents: Agents
+  readonly settings: Pick<ConversationSettings, 'contextTokens' | 'continueTokens'>
   now(): number
   report(event: string, error: unknown, turn: TurnRow): void
 }
@@ -65,8 +68,9 @@ export class StoredAnswers {
 
   /** Estimated tokens that a call for this turn reads. */
   inputTokens(turn: TurnRow): number {
-    const { systemTokens, contextTokens } = this.#deps.settings
-    return systemTokens + this.#deps.log.tokensOfPath(turn.askedBy, contextTokens)
+    const { agents, log, settings } = this.#deps
+    const agent = agents.get(turn.agentId)
+    return agent.instructionTokens + log.tokensOfPath(turn.askedBy, historyTokens(agent, settings))
   }
 
   /** Length of the text from which a turn was had go on; undefined for one that never ended before. */

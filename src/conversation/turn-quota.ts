@@ -6,9 +6,11 @@
  * it, or the same one be taken twice. Who has a quota, what it is and what a token costs is not known here.
  */
 import { estimateTokenCount } from 'tokenx'
+import type { Agent } from '../agents/registry.ts'
 import { AppError } from '../errors.ts'
+import { DEFAULT_AGENT } from '../protocol/agent-config.ts'
 import type { Principal } from '../protocol/principal.ts'
-import type { ChatInput, ResolvedChoices } from './chat-input.ts'
+import { historyTokens, type ChatInput, type ResolvedChoices } from './chat-input.ts'
 import type { ConversationDeps, TurnUsage } from './deps.ts'
 import { endingOf, type EndingData, type MessageRow, type TurnRow } from './events.ts'
 import type { History } from './history.ts'
@@ -43,14 +45,14 @@ export interface Admission<T> {
 }
 
 export class TurnQuota {
-  readonly #deps: Pick<ConversationDeps, 'quota' | 'settings' | 'report'>
+  readonly #deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>
   readonly #history: History
   readonly #log: LogReader
   /** The last message of each author that waits for its reservation. */
   readonly #lines = new Map<string, Promise<unknown>>()
 
   constructor(
-    deps: Pick<ConversationDeps, 'quota' | 'settings' | 'report'>,
+    deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>,
     history: History,
     log: LogReader,
   ) {
@@ -76,12 +78,12 @@ export class TurnQuota {
   async #reserved<T>(author: Principal, input: ChatInput, steps: Admission<T>): Promise<T> {
     const known = steps.repeated()
     if (known !== null) return known
-    const { parent, model } = steps.check()
-    const { quota, settings } = this.#deps
+    const { parent, model, agentId } = steps.check()
+    const { quota, agents, settings } = this.#deps
     const key = turnKeyOf(this.#history.conversation.id, author.ownerId && author.userId, input.id)
     const estimate = {
       model,
-      inputTokens: estimateOf(settings, input.content, this.#pathTokens(parent)),
+      inputTokens: estimateOf(agents.get(agentId), settings, input.content, this.#pathTokens(parent)),
       outputTokens: settings.answerTokens,
     }
     let refusal = await quota.reserve(author, key, estimate)
@@ -115,10 +117,7 @@ export class TurnQuota {
     const key = turnKeyOf(id, author.ownerId && author.userId, runKeyOf(asked.clientId, turn.attempts))
     const estimate = {
       model: turn.model,
-      inputTokens:
-        settings.systemTokens +
-        this.#log.tokensOfPath(turn.askedBy, settings.contextTokens) +
-        (this.#log.message(turn.number)?.tokens ?? 0),
+      inputTokens: this.#inputTokens(turn) + (this.#log.message(turn.number)?.tokens ?? 0),
       outputTokens: settings.answerTokens,
     }
     let refusal = await quota.reserve(author, key, estimate)
@@ -178,14 +177,10 @@ export class TurnQuota {
     // A stopped call was paid for even if it had said nothing; one that failed before its first word was not.
     const stopped = answer.status === 'stopped' && turn.attempts > 0
     const wasUsed = answer.usage !== null || answer.content !== '' || stopped || answer.status === 'completed'
-    const { systemTokens, contextTokens } = this.#deps.settings
     const { inputTokens, outputTokens } =
       answer.usage ??
       (wasUsed
-        ? {
-            inputTokens: systemTokens + this.#log.tokensOfPath(turn.askedBy, contextTokens),
-            outputTokens: answer.tokens,
-          }
+        ? { inputTokens: this.#inputTokens(turn), outputTokens: answer.tokens }
         : { inputTokens: 0, outputTokens: 0 })
     const clientId = then?.run === undefined ? asked.clientId : runKeyOf(asked.clientId, then.run)
     return [
@@ -226,6 +221,13 @@ export class TurnQuota {
     return number === null ? tokens : tokens + this.#log.tokensOfPath(number, contextTokens)
   }
 
+  /** Estimated tokens that a call for this turn reads. */
+  #inputTokens(turn: TurnRow): number {
+    const { agents, settings } = this.#deps
+    const agent = agents.get(turn.agentId)
+    return agent.instructionTokens + this.#log.tokensOfPath(turn.askedBy, historyTokens(agent, settings))
+  }
+
   #openTurn(number: number | null): TurnRow | undefined {
     return number === null ? undefined : this.#history.openTurn(number)
   }
@@ -243,18 +245,19 @@ export class TurnQuota {
  * @throws AppError `quota_exceeded`, and nothing was created
  */
 export async function reserveFirst(
-  { quota, settings, model }: Pick<ConversationDeps, 'quota' | 'settings' | 'model'>,
+  { quota, agents, settings, model }: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'model'>,
   author: Principal,
   conversationId: string,
   input: ChatInput,
 ): Promise<void> {
   if (!quota.counts(author)) return
+  const agent = agents.get(input.agentId ?? DEFAULT_AGENT)
   const refusal = await quota.reserve(
     author,
     turnKeyOf(conversationId, author.ownerId && author.userId, input.id),
     {
-      model: input.model ?? model.defaultModel,
-      inputTokens: estimateOf(settings, input.content, 0),
+      model: input.model ?? agent.model ?? model.defaultModel,
+      inputTokens: estimateOf(agent, settings, input.content, 0),
       outputTokens: settings.answerTokens,
     },
   )
@@ -262,11 +265,14 @@ export async function reserveFirst(
 }
 
 function estimateOf(
-  { systemTokens, contextTokens }: ConversationDeps['settings'],
+  agent: Agent,
+  settings: ConversationDeps['settings'],
   content: string,
   path: number,
 ): number {
-  return systemTokens + Math.min(contextTokens, path + estimateTokenCount(content))
+  return (
+    agent.instructionTokens + Math.min(historyTokens(agent, settings), path + estimateTokenCount(content))
+  )
 }
 
 /** An answer as it was when it ended: it may have gone on since, and an earlier run is counted for itself. */

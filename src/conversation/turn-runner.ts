@@ -26,7 +26,7 @@ export interface TurnRunnerDeps extends Omit<AttemptDeps, 'report' | 'settings'>
   readonly admission: AdmissionQueue
   readonly settings: Pick<
     ConversationSettings,
-    'systemPrompt' | 'systemTokens' | 'contextTokens' | 'answerTokens' | 'continueTokens' | 'queueTimeoutMs'
+    'contextTokens' | 'answerTokens' | 'continueTokens' | 'queueTimeoutMs'
   >
   show(frame: ServerFrame): void
   /** Called before a model call: something must look after this turn if the process dies. */

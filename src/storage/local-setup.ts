@@ -9,6 +9,7 @@ import usage from '../../migrations/d1/0003_usage.sql'
 import members from '../../migrations/d1/0004_members.sql'
 import audit from '../../migrations/d1/0005_audit.sql'
 import auditRetention from '../../migrations/d1/0006_audit_retention.sql'
+import answerCache from '../../migrations/d1/0007_answer_cache.sql'
 import { statementsOf } from './sql-statements.ts'
 
 /** In order; the names are those of the files, as `wrangler d1 migrations apply` records them. */
@@ -19,6 +20,7 @@ export const D1_MIGRATIONS: readonly { name: string; sql: string }[] = [
   { name: '0004_members.sql', sql: members },
   { name: '0005_audit.sql', sql: audit },
   { name: '0006_audit_retention.sql', sql: auditRetention },
+  { name: '0007_answer_cache.sql', sql: answerCache },
 ]
 
 /** Applies what is missing. Keeps wrangler's own table of what was applied, so the two can take turns. */

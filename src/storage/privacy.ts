@@ -2,6 +2,7 @@
  * What D1 knows of a person, for exports and erasures: where their conversations are, and the rows that go with them. Each
  * removal may be repeated; each function takes the database.
  */
+import { STALE_MS } from './answer-cache.ts'
 import type { RemovedCounts, Receipt } from '../protocol/privacy.ts'
 
 /**
@@ -68,6 +69,7 @@ export async function removeAccountRows(db: D1Database, userId: string): Promise
       'DELETE FROM sessions WHERE user_id = ?',
       'DELETE FROM service_keys WHERE owner_id = ?',
       'DELETE FROM memberships WHERE user_id = ?',
+      'DELETE FROM answer_cache WHERE owner_id = ?',
       'DELETE FROM users WHERE id = ?',
     ].map((sql) => db.prepare(sql).bind(userId)),
   )
@@ -177,6 +179,11 @@ export async function removeExpiredRows(
     db
       .prepare('DELETE FROM links WHERE hash IN (SELECT hash FROM links WHERE expires_at <= ? LIMIT ?)')
       .bind(before.sessions, limit),
+    db
+      .prepare(
+        'DELETE FROM answer_cache WHERE key IN (SELECT key FROM answer_cache WHERE expires_at <= ? LIMIT ?)',
+      )
+      .bind(before.sessions - STALE_MS, limit),
     db
       .prepare('DELETE FROM erasures WHERE id IN (SELECT id FROM erasures WHERE finished_at <= ? LIMIT ?)')
       .bind(before.receipts, limit),

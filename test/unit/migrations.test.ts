@@ -14,12 +14,20 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { getPlatformProxy } from 'wrangler'
 import * as accountsSchema from '../../src/storage/accounts-schema.ts'
+import * as answerCacheSchema from '../../src/storage/answer-cache-schema.ts'
 import * as auditSchema from '../../src/storage/audit-schema.ts'
 import * as membersSchema from '../../src/storage/members-schema.ts'
 import * as schema from '../../src/storage/schema.ts'
 import * as usageSchema from '../../src/storage/usage-schema.ts'
 
-const d1Schema = { ...schema, ...accountsSchema, ...usageSchema, ...membersSchema, ...auditSchema }
+const d1Schema = {
+  ...schema,
+  ...accountsSchema,
+  ...usageSchema,
+  ...membersSchema,
+  ...auditSchema,
+  ...answerCacheSchema,
+}
 
 /**
  * SHA-256 of each released file. A new migration is a new line here; a line never changes, because databases that ran
@@ -42,6 +50,7 @@ const RELEASED: Readonly<Record<string, string>> = {
     'd1edbaf9ae79c2b9af69f4eac6c5efb78bd13153455168930132a760adafba71',
   'migrations/conversation/0004_resumed_turns.sql':
     '0c790908709bffac1432e61436c35da2de2ee8e8db65183931f408f37305bc50',
+  'migrations/d1/0007_answer_cache.sql': '624956df7de3ee941627f0b5959aa13b9c871eeba5e0190e0dab8be99b26699e',
 }
 
 const ROOT = join(import.meta.dirname, '../..')

@@ -5,6 +5,7 @@
 import { Hono, type Context } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError, ERRORS, unwrap, type ErrorCode } from '../../errors.ts'
+import { DEFAULT_AGENT } from '../../protocol/agent-config.ts'
 import { chatBody, type ChatAnswer, type ChatBody } from '../../protocol/http.ts'
 import type { Message } from '../../protocol/message.ts'
 import type { FrameOf } from '../../protocol/server-frames.ts'
@@ -21,6 +22,10 @@ export const chatRoutes = new Hono<AppEnv>()
     const failed = failureOf(message)
     if (failed) throw failed
     const answer: ChatAnswer = { conversationId, turnId: accepted.turnId, message }
+    if (c.var.services.agents.get(message.agentId ?? DEFAULT_AGENT).cache) {
+      const isStale = message.cached && message.degraded
+      c.header('x-cache', isStale ? 'stale' : message.cached ? 'hit' : 'miss')
+    }
     return c.json(answer)
   })
   .post('/stream', permit('conversation:write'), jsonOnly(), validate('json', chatBody), async (c) => {
