@@ -15,11 +15,10 @@ import { mergeFrameRates, mergePlans, type Plans } from './limits/plans.ts'
 import type { Standing } from './limits/standing.ts'
 import { factsOf, factsOfPayer, payerOf, TurnAccounts } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
-import { OfflineModel } from './models/offline.ts'
-import { OpenAIModel } from './models/openai.ts'
-import { costOf, DEFAULT_PRICES } from './models/prices.ts'
+import { costOf } from './models/prices.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
+import { providersFor } from './providers.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
 import { listConversations, putConversation, removeConversation } from './storage/directory.ts'
 import { findLink, putLink, removeLink } from './storage/links.ts'
@@ -110,7 +109,6 @@ export async function runRetention(env: Env): Promise<void> {
 
 const loggers = new WeakMap<Env, Logger>()
 const built = new WeakMap<Env, Services>()
-const models = new WeakMap<Env, Model>()
 
 /** Also for what fails before a request or an object has a logger of its own, or a configuration. */
 export function loggerOf(env: Env): Logger {
@@ -134,7 +132,7 @@ export function createServices(env: Env): Services {
     config,
     logger,
     ready,
-    model: modelOf(env, config),
+    model: providersFor(env, config).model,
     tokens,
     identity: createIdentity({
       env,
@@ -178,8 +176,9 @@ export function conversationParts(
   const config = readConfig(env)
   const systemTokens = estimateTokenCount(config.SYSTEM_PROMPT)
   const logger = loggerOf(env)
+  const providers = providersFor(env, config)
   return {
-    model: modelOf(env, config),
+    model: providers.model,
     settings: {
       systemPrompt: config.SYSTEM_PROMPT,
       systemTokens,
@@ -191,7 +190,7 @@ export function conversationParts(
       maxSocketsPerUser: config.MAX_SOCKETS_PER_USER,
       maxSocketsPerRoom: config.MAX_SOCKETS_PER_ROOM,
       authGraceMs: config.AUTH_GRACE_MS,
-      models: config.OPENAI_MODELS,
+      models: providers.names,
     },
     quota: turnAccounts(env, config),
     directory: {
@@ -232,34 +231,16 @@ export function plansOf(env: Env): Plans {
 
 /** On the accounts of the people who write. */
 function turnAccounts(env: Env, config: Config): TurnAccounts {
-  const prices = { ...DEFAULT_PRICES, ...config.MODEL_PRICES }
+  const { prices, modelBehind } = providersFor(env, config)
   return new TurnAccounts({
     db: env.DB,
     plans: plansOf(env),
-    cost: (model, tokens) => costOf(prices, model, tokens),
+    cost: (model, tokens) => costOf(prices, modelBehind(model), tokens),
     reserve: (userId, key, facts, amounts) =>
       askLimiter(env.LIMITER, userId, (stub) => stub.reserve(key, facts, amounts)),
     release: (userId, key) => askLimiter(env.LIMITER, userId, (stub) => stub.release(key)),
     settle: (userId, settlements) => askLimiter(env.LIMITER, userId, (stub) => stub.settleAll(settlements)),
   })
-}
-
-/** The provider order of the design: OpenAI or compatible where configured, else offline. */
-function modelOf(env: Env, config: Config): Model {
-  const known = models.get(env)
-  if (known) return known
-  const model =
-    config.OPENAI_API_KEY || config.OPENAI_BASE_URL
-      ? new OpenAIModel({
-          apiKey: config.OPENAI_API_KEY,
-          baseUrl: config.OPENAI_BASE_URL,
-          model: config.OPENAI_MODEL,
-          firstTokenTimeoutMs: config.FIRST_TOKEN_TIMEOUT_MS,
-          gapTimeoutMs: config.CHUNK_GAP_TIMEOUT_MS,
-        })
-      : new OfflineModel({ paceMs: config.OFFLINE_PACE_MS })
-  models.set(env, model)
-  return model
 }
 
 /**
