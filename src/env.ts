@@ -11,6 +11,7 @@ import { AppError } from './errors.ts'
 import type { Logger } from './observability/logger.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
 import { agentList } from './protocol/agent-config.ts'
+import { providerList } from './protocol/provider-config.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -25,6 +26,8 @@ export interface Env {
   readonly FLOOD_GUARD?: RateLimit
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
   readonly DB: D1Database
+  /** Workers AI, in production; locally it would need an account. */
+  readonly AI?: Ai
   readonly [variable: string]: unknown
 }
 
@@ -53,10 +56,18 @@ const SECRET_NAME = /secret|passw|passphrase|credential|(?:^|_)(?:key|token)(?:_
 
 /** What must not be seen in the log: the values of variables whose names say so. Asked for even when one is wrong. */
 export function secretValues(env: Env): string[] {
+  const keys = keyNames(env['MODEL_PROVIDERS'])
   return Object.entries(env).flatMap(([name, value]) => {
-    const secret = typeof value === 'string' && SECRET_NAME.test(name) ? value.trim() : ''
+    const isSecret = SECRET_NAME.test(name) || keys.has(name)
+    const secret = typeof value === 'string' && isSecret ? value.trim() : ''
     return secret.length < MIN_HIDDEN_CHARS ? [] : [secret]
   })
+}
+
+/** Names that providers give to their keys, whatever else is wrong with what names them. */
+function keyNames(providers: unknown): Set<string> {
+  const text = typeof providers === 'string' ? providers : (JSON.stringify(providers) ?? '')
+  return new Set(Array.from(text.matchAll(/"key"\s*:\s*"(\w+)"/g), ([, name]) => name ?? ''))
 }
 
 const list = z
@@ -104,18 +115,26 @@ const roleMap = list.transform((items, check) => {
 })
 
 /** JSON in a variable: as text, or as it comes from a table of wrangler.toml. */
-function parseJson(value: unknown, check: z.RefinementCtx): unknown {
-  if (typeof value !== 'string') return value
-  try {
-    return value.trim() === '' ? undefined : (JSON.parse(value) as unknown)
-  } catch {
-    check.addIssue('is not valid JSON')
-    return z.NEVER
-  }
-}
+const optionalJson = <T extends z.ZodType>(shape: T) =>
+  z.preprocess((value, check) => {
+    if (typeof value !== 'string') return value
+    try {
+      return value.trim() === '' ? undefined : (JSON.parse(value) as unknown)
+    } catch {
+      check.addIssue('is not valid JSON')
+      return z.NEVER
+    }
+  }, shape)
 
-/** The same, where nothing is an empty object. */
-const json = <T extends z.ZodType>(shape: T) => z.preprocess(parseJson, shape.prefault({} as z.input<T>))
+/** Where nothing is an empty object. */
+const json = <T extends z.ZodType>(shape: T) => optionalJson(shape.prefault({} as z.input<T>))
+
+const onOrOff = z
+  .string()
+  .transform((value) => value.trim().toLowerCase() || 'off')
+  .pipe(z.enum(['on', 'off']))
+  .default('off')
+  .transform((value) => value === 'on')
 
 /** US dollars per million tokens. */
 const dollars = z.number().nonnegative().max(1_000_000)
@@ -138,6 +157,8 @@ const configShape = z
     AUTH_ROLE_CLAIM: text.transform((name) => name ?? 'roles'),
     /** Which of them are ours: `chat-admins=admin, support=moderator`. What is not named makes nobody more than a user. */
     AUTH_ROLE_MAP: roleMap,
+    /** Who is asked for answers, in order: `protocol/provider-config.ts`. Unset: what the `OPENAI_*` variables say. */
+    MODEL_PROVIDERS: optionalJson(providerList.optional()),
     OPENAI_API_KEY: text,
     OPENAI_BASE_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
     OPENAI_MODEL: text.transform((name) => name ?? 'gpt-4o-mini'),
@@ -145,11 +166,19 @@ const configShape = z
     OPENAI_MODELS: list,
     SYSTEM_PROMPT: text.transform((prompt) => prompt ?? DEFAULT_SYSTEM_PROMPT),
     /** Named configurations that a message may ask for. */
-    AGENTS: z.preprocess(parseJson, agentList.prefault([])),
+    AGENTS: optionalJson(agentList.prefault([])),
     /** Estimated tokens of instructions and history that a request carries; most models take far more, but every token is paid for. */
     CONTEXT_TOKENS: int(8_000, 256, 1_000_000),
     FIRST_TOKEN_TIMEOUT_MS: int(30_000, 10, 600_000),
     CHUNK_GAP_TIMEOUT_MS: int(20_000, 10, 600_000),
+    /** Longest call: what streams for ever ends then. An object's call keeps it alive for 15 minutes at most. */
+    MODEL_TOTAL_TIMEOUT_MS: int(600_000, 10, 900_000),
+    /** Repeats of a call that failed before its first text, per provider. */
+    MODEL_RETRIES: int(1, 0, 10),
+    /** Whether an answer that broke off goes on, where a provider can. */
+    MODEL_CONTINUE: onOrOff,
+    /** How late the first text is when the next provider is asked as well. 0: never. */
+    MODEL_HEDGE_MS: int(0, 0, 600_000),
     /** What an answer is expected to have, and a quota of tokens must have room for, before it is known. */
     ANSWER_TOKENS: int(500, 1, 1_000_000),
     /** Changes to the plans of `limits/plans.ts`, by name: `{"free": {"messagesPerDay": 50}}`. */

@@ -1,31 +1,26 @@
 /**
- * The composition root: the only file that chooses adapters. `createServices` serves the Worker's routes,
- * `conversationParts` the conversation objects; both are built once per isolate from the checked configuration.
+ * The composition root: the only file that chooses adapters. `createServices` serves the Worker's routes; it is
+ * built once per isolate from the checked configuration. Its other parts: identity, providers, and what conversations get.
  */
 import type { ChatInput } from './conversation/chat-input.ts'
-import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
+import type { LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
-import { NO_QUEUES } from './admission/admission.ts'
 import { Agents } from './agents/registry.ts'
 import { Tokens } from './auth/tokens.ts'
-import type { AnswerCache } from './conversation/answer-cache.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { askLimiter, standingOf } from './limits/limiter-calls.ts'
-import { mergeFrameRates, mergePlans, type Plans } from './limits/plans.ts'
+import { mergePlans, type Plans } from './limits/plans.ts'
 import type { Standing } from './limits/standing.ts'
-import { factsOf, factsOfPayer, payerOf, TurnAccounts } from './limits/turn-accounts.ts'
+import { factsOfPayer, payerOf } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
-import { OfflineModel } from './models/offline.ts'
-import { OpenAIModel } from './models/openai.ts'
-import { costOf, DEFAULT_PRICES } from './models/prices.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
-import { findAnswer, putAnswer } from './storage/answer-cache.ts'
+import { providersFor } from './providers.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
-import { listConversations, putConversation, removeConversation } from './storage/directory.ts'
-import { findLink, putLink, removeLink } from './storage/links.ts'
+import { listConversations } from './storage/directory.ts'
+import { findLink } from './storage/links.ts'
 import { localSecret, migrateLocally } from './storage/local-setup.ts'
 import { peopleOf, type People } from './storage/people.ts'
 import { usageBy, usageOf } from './storage/usage.ts'
@@ -82,7 +77,13 @@ async function cutSockets(env: Env, userId: string, code: ErrorCode): Promise<vo
   await cutIn(env, await standingOf(env.LIMITER, userId).connections(), userId, code)
 }
 
-async function cutIn(env: Env, rooms: readonly string[], userId: string, code: ErrorCode): Promise<void> {
+/** Ends a person's sockets in these conversations. */
+export async function cutIn(
+  env: Env,
+  rooms: readonly string[],
+  userId: string,
+  code: ErrorCode,
+): Promise<void> {
   const cuts = rooms.map((id) =>
     env.CONVERSATIONS.get(env.CONVERSATIONS.idFromName(id)).disconnect(userId, code),
   )
@@ -115,7 +116,6 @@ export async function runRetention(env: Env): Promise<void> {
 
 const loggers = new WeakMap<Env, Logger>()
 const built = new WeakMap<Env, Services>()
-const models = new WeakMap<Env, Model>()
 
 /** Also for what fails before a request or an object has a logger of its own, or a configuration. */
 export function loggerOf(env: Env): Logger {
@@ -139,7 +139,7 @@ export function createServices(env: Env): Services {
     config,
     logger,
     ready,
-    model: modelOf(env, config),
+    model: providersFor(env, config).model,
     agents: agentsOf(env),
     tokens,
     identity: createIdentity({
@@ -174,73 +174,6 @@ export function createServices(env: Env): Services {
   return services
 }
 
-/** What a conversation object gets from the outside; the rest it lends itself. */
-export function conversationParts(
-  env: Env,
-): Pick<
-  ConversationDeps,
-  | 'model'
-  | 'agents'
-  | 'cache'
-  | 'admission'
-  | 'paused'
-  | 'settings'
-  | 'directory'
-  | 'quota'
-  | 'verify'
-  | 'isSuspended'
-  | 'connected'
-  | 'warn'
-  | 'report'
-> {
-  const config = readConfig(env)
-  const logger = loggerOf(env)
-  return {
-    model: modelOf(env, config),
-    agents: agentsOf(env),
-    cache: answerCacheOf(env),
-    admission: NO_QUEUES,
-    paused: () => null,
-    settings: {
-      contextTokens: config.CONTEXT_TOKENS,
-      answerTokens: config.ANSWER_TOKENS,
-      frameRates: mergeFrameRates(config.FRAME_RATES),
-      maxQueuedTurns: config.MAX_QUEUED_TURNS,
-      queueTimeoutMs: config.QUEUE_TIMEOUT_MS,
-      continueTokens: config.MODEL_CONTINUE_TOKENS,
-      watchdogMs: config.TURN_WATCHDOG_MS,
-      maxSocketsPerUser: config.MAX_SOCKETS_PER_USER,
-      maxSocketsPerRoom: config.MAX_SOCKETS_PER_ROOM,
-      authGraceMs: config.AUTH_GRACE_MS,
-      models: config.OPENAI_MODELS,
-    },
-    quota: turnAccounts(env, config),
-    directory: {
-      put: ({ conversation, seq, members }) => putConversation(env.DB, conversation, seq, members),
-      remove: (id) => removeConversation(env.DB, id),
-      putLink: (link) => putLink(env.DB, link),
-      removeLink: (hash) => removeLink(env.DB, hash),
-    },
-    verify: async (token) => {
-      const services = createServices(env)
-      const principal = await services.identity.verify(token)
-      const admission = await services.standing(principal.userId).admit('auth', factsOf(principal))
-      if (!admission.ok) throw AppError.fromShape(admission.error)
-      return { ...principal, plan: admission.plan }
-    },
-    isSuspended: (userId) => standingOf(env.LIMITER, userId).isSuspended(),
-    connected: async (who, conversationId, isHere) => {
-      const standing = standingOf(env.LIMITER, who.userId)
-      if (!isHere) return await standing.disconnected(conversationId)
-      const { refused, dropped } = await standing.connected(conversationId, factsOf(who))
-      await cutIn(env, dropped, who.userId, 'too_many_connections')
-      if (refused) throw AppError.fromShape(refused)
-    },
-    warn: (event, details) => logger.warn(event, details),
-    report: (event, error, details) => logger.error(event, error, details),
-  }
-}
-
 const agents = new WeakMap<Env, Agents>()
 
 export function agentsOf(env: Env): Agents {
@@ -252,20 +185,6 @@ export function agentsOf(env: Env): Agents {
   return made
 }
 
-/** A store that does not answer costs a call to the model, and never a turn. */
-function answerCacheOf(env: Env): AnswerCache {
-  const logger = loggerOf(env)
-  const failed = (error: unknown): null => {
-    logger.error('answer_cache_failed', error)
-    return null
-  }
-  return {
-    get: (key, stale) => findAnswer(env.DB, key, stale ? 0 : Date.now()).catch(failed),
-    put: async (key, answer, ttlMs, ownerId) =>
-      void (await putAnswer(env.DB, key, answer, Date.now() + ttlMs, ownerId).catch(failed)),
-  }
-}
-
 const plans = new WeakMap<Env, Plans>()
 
 /** The plans as this installation has them. */
@@ -275,38 +194,6 @@ export function plansOf(env: Env): Plans {
   const merged = mergePlans(readConfig(env).PLANS)
   plans.set(env, merged)
   return merged
-}
-
-/** On the accounts of the people who write. */
-function turnAccounts(env: Env, config: Config): TurnAccounts {
-  const prices = { ...DEFAULT_PRICES, ...config.MODEL_PRICES }
-  return new TurnAccounts({
-    db: env.DB,
-    plans: plansOf(env),
-    cost: (model, tokens) => costOf(prices, model, tokens),
-    reserve: (userId, key, facts, amounts) =>
-      askLimiter(env.LIMITER, userId, (stub) => stub.reserve(key, facts, amounts)),
-    release: (userId, key) => askLimiter(env.LIMITER, userId, (stub) => stub.release(key)),
-    settle: (userId, settlements) => askLimiter(env.LIMITER, userId, (stub) => stub.settleAll(settlements)),
-  })
-}
-
-/** The provider order of the design: OpenAI or compatible where configured, else offline. */
-function modelOf(env: Env, config: Config): Model {
-  const known = models.get(env)
-  if (known) return known
-  const model =
-    config.OPENAI_API_KEY || config.OPENAI_BASE_URL
-      ? new OpenAIModel({
-          apiKey: config.OPENAI_API_KEY,
-          baseUrl: config.OPENAI_BASE_URL,
-          model: config.OPENAI_MODEL,
-          firstTokenTimeoutMs: config.FIRST_TOKEN_TIMEOUT_MS,
-          gapTimeoutMs: config.CHUNK_GAP_TIMEOUT_MS,
-        })
-      : new OfflineModel({ paceMs: config.OFFLINE_PACE_MS })
-  models.set(env, model)
-  return model
 }
 
 /**

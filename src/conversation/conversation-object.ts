@@ -24,7 +24,7 @@ import type {
 import type { Conversation as ConversationShape, Message } from '../protocol/message.ts'
 import type { MemberAction } from '../protocol/permissions.ts'
 import { PRINCIPAL_HEADER, principal as principalShape, type Principal } from '../protocol/principal.ts'
-import { conversationParts } from '../services.ts'
+import { conversationParts } from '../lending.ts'
 import { Caretaker, type OwnPart, type Trace } from './caretaker.ts'
 import type { ChatInput } from './chat-input.ts'
 import { refusalOfFirst, type Accepted } from './acceptance.ts'

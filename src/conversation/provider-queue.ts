@@ -111,17 +111,18 @@ export class ProviderQueue {
     let cancel: () => void = () => undefined
     const renewLater = (): void => {
       cancel = after(grant.leaseMs / RENEWALS_PER_LEASE, () => {
-        admission.renew(grant, conversationId).then(
-          (renewed) => {
-            // Taken away: whoever has it now may be called beside us, which is better than cutting an answer.
-            if (isKept && renewed) renewLater()
-          },
-          (error: unknown) => {
-            this.#deps.report('lease_not_renewed', error)
-            if (isKept) renewLater()
-          },
-        )
+        void renew()
       })
+    }
+    const renew = async (): Promise<void> => {
+      let renewed = true
+      try {
+        renewed = await admission.renew(grant, conversationId)
+      } catch (error) {
+        this.#deps.report('lease_not_renewed', error)
+      }
+      // Taken away: whoever has it now may be called beside us, which is better than cutting an answer.
+      if (isKept && renewed) renewLater()
     }
     renewLater()
     return (usedTokens) => {

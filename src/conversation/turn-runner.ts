@@ -109,10 +109,7 @@ export class TurnRunner {
     this.#running = attempt
     this.#parked = null
     this.#deps.watch()
-    void attempt.run().then((outcome) => {
-      if (outcome.state === 'failed') this.#deps.failed(turn, outcome.error)
-      this.#end(attempt, outcome)
-    })
+    void this.#run(attempt)
   }
 
   /** Starts the next waiting turn if none runs, or asks for a place for it, and tells the others their new places. */
@@ -238,6 +235,12 @@ export class TurnRunner {
     })
     if (this.#running) this.showQueue()
     else this.pump()
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const outcome = await attempt.run()
+    if (outcome.state === 'failed') this.#deps.failed(attempt.turn, outcome.error)
+    this.#end(attempt, outcome)
   }
 
   /** First come, first served: a later ending of the same run is void. */

@@ -4,9 +4,9 @@
  * A stream may stop in many ways, and only some of them are an end: a finish reason, or `[DONE]`. Text that came before
  * a fault in the same read is still handed over, because the partial answer is kept. Waiting and cancelling are the adapter's.
  */
-import { AppError } from '../errors.ts'
 import type { FinishReason, Usage } from '../protocol/message.ts'
 import { readCompletionChunk } from './completion-chunk.ts'
+import { ModelFailure } from './failure.ts'
 import { classifyStreamed } from './openai-errors.ts'
 import type { SseEvent } from './sse-reader.ts'
 
@@ -20,7 +20,7 @@ export class AnswerReader {
   /** Whether the last {@link take} brought anything but comments. */
   moved = false
   /** Why the answer cannot be completed. What {@link take} returned with it is still good. */
-  failure: AppError | undefined
+  failure: ModelFailure | undefined
   finishReason: FinishReason | undefined
   model: string | undefined
   usage: Usage | undefined
@@ -49,7 +49,12 @@ export class AnswerReader {
     try {
       chunk = readCompletionChunk(event.data)
     } catch (error) {
-      this.#fail(new AppError('model_error', 'The model provider sent a broken message.', { cause: error }))
+      this.#fail(
+        new ModelFailure('server', 'The model provider sent a broken message.', {
+          cause: error,
+          providerCode: 'broken_message',
+        }),
+      )
       return ''
     }
     if ('error' in chunk) {
@@ -69,16 +74,17 @@ export class AnswerReader {
   }
 
   /** What goes wrong after the model's end costs at most the usage. */
-  #fail(failure: AppError): void {
+  #fail(failure: ModelFailure): void {
     if (this.finishReason === undefined) this.failure = failure
   }
 
   #close(): void {
     if (this.finishReason !== undefined) this.ended = true
     else {
-      this.failure = new AppError(
-        'model_error',
+      this.failure = new ModelFailure(
+        'server',
         'The model provider closed the connection before the answer was complete.',
+        { providerCode: 'early_end' },
       )
     }
   }

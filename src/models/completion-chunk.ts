@@ -50,7 +50,7 @@ export function readCompletionChunk(data: string): CompletionChunk | StreamedErr
     if (typeof choice['finish_reason'] === 'string') {
       finishReason = FINISH_REASONS.get(choice['finish_reason']) ?? 'unknown'
     }
-  }
+  } else text = readResponse(chunk['response'])
   const model = chunk['model']
   return {
     text,
@@ -68,6 +68,11 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['tool_calls', 'tool_calls'],
   ['function_call', 'tool_calls'],
 ])
+
+/** Workers AI's own form, which older models there have: a token that is a number comes as one. */
+function readResponse(response: unknown): string {
+  return typeof response === 'string' ? response : typeof response === 'number' ? String(response) : ''
+}
 
 /** DeepSeek, vLLM and llama.cpp say `reasoning_content`, OpenRouter and Ollama `reasoning`. */
 function isThinking(delta: Fields): boolean {

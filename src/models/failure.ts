@@ -45,19 +45,43 @@ export const FAILURES: Record<FailureClass, FailureRow> = {
   cancelled: { code: 'interrupted', repeatable: false, elsewhere: false, counts: false },
 }
 
+export interface ModelFailureOptions extends ErrorOptions {
+  readonly providerStatus?: number | undefined
+  readonly providerCode?: string | undefined
+  /** Overrides the table: the provider has said itself whether the call may be repeated. */
+  readonly repeatable?: boolean | undefined
+}
+
 /** A failed model call. `detail` is written for the person who asked; what the provider said is only in `cause`. */
 export class ModelFailure extends AppError {
   readonly failure: FailureClass
   /** HTTP status of the provider's answer, where there was one. */
   readonly providerStatus: number | undefined
+  /** The provider's own code of the error, as it came: only {@link fingerprintOf} makes of it what may be kept. */
+  readonly providerCode: string | undefined
+  /** Whether the same call may be made again, soon, of the same provider. */
+  readonly repeatable: boolean
 
   constructor(
     failure: FailureClass,
     detail: string,
-    { providerStatus, ...options }: ErrorOptions & { readonly providerStatus?: number | undefined } = {},
+    { providerStatus, providerCode, repeatable, ...options }: ModelFailureOptions = {},
   ) {
     super(FAILURES[failure].code, detail, options)
     this.failure = failure
     this.providerStatus = providerStatus
+    this.providerCode = providerCode
+    this.repeatable = repeatable ?? (FAILURES[failure].repeatable && this.retryable)
   }
+}
+
+/** A word such as `rate_limit_exceeded`, or a number such as 3040. Ids, keys and sentences are neither. */
+const CODE = /^(?:[a-z]+(?:_[a-z]+)*|\d{3,4})$/
+const MAX_CODE_CHARS = 48
+
+/** What failures are grouped by: `openai:rate_limit:429:requests`; `-` stands for what is not known. */
+export function fingerprintOf(provider: string, failure: ModelFailure): string {
+  const code = failure.providerCode?.toLowerCase() ?? ''
+  const known = code.length <= MAX_CODE_CHARS && CODE.test(code) ? code : '-'
+  return `${provider}:${failure.failure}:${failure.providerStatus ?? '-'}:${known}`
 }

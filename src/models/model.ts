@@ -2,8 +2,8 @@
  * The port behind which every model provider stands: one streaming call, aborted by a signal.
  *
  * An adapter yields text as it arrives, merged per network read (a consumer pays per event, not per token), and ends
- * with exactly one `finish`. Whatever goes wrong is thrown as an `AppError` with a `model_*` code, whose `retryable`
- * and `retryAfterMs` say what the caller may do. An adapter does not retry, count time or trim history by itself
+ * with exactly one `finish`. Whatever goes wrong is thrown as a `ModelFailure`, whose class and `retryAfterMs` say what the
+ * caller may do. An adapter does not retry, count time or trim history by itself
  * beyond what its options say; storing and showing the text is the caller's.
  */
 import type { Degraded, FinishReason, Role, Usage } from '../protocol/message.ts'
@@ -53,7 +53,7 @@ export interface Model {
   /**
    * Streams one completion. Ends after `finish`.
    *
-   * @throws AppError `model_auth`, `model_rejected`, `model_rate_limited`, `model_timeout`, `model_error`
+   * @throws ModelFailure; the chain also AppError `paused` and `model_unavailable`
    * @throws the signal's reason when `signal` is aborted
    */
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>

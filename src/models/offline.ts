@@ -7,8 +7,11 @@
 import { estimateTokenCount } from 'tokenx'
 import type { Model, ModelEvent, ModelHealth, ModelRequest } from './model.ts'
 import { offlineAnswer } from './offline-answer.ts'
+import { waitFor } from './wait.ts'
 
 export interface OfflineModelOptions {
+  /** `offline` when left out. */
+  readonly name?: string | undefined
   /** Pause before each word, in milliseconds: about reading speed, and slow enough to be seen streaming. */
   readonly paceMs?: number | undefined
   /** Waits `ms`; rejects with the signal's reason as soon as it is aborted. */
@@ -18,12 +21,13 @@ export interface OfflineModelOptions {
 const PACE_MS = 20
 
 export class OfflineModel implements Model {
-  readonly name = 'offline'
+  readonly name: string
   readonly defaultModel = 'offline'
   readonly #paceMs: number
   readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>
 
-  constructor({ paceMs = PACE_MS, wait = waitFor }: OfflineModelOptions = {}) {
+  constructor({ name = 'offline', paceMs = PACE_MS, wait = waitFor }: OfflineModelOptions = {}) {
+    this.name = name
     this.#paceMs = paceMs
     this.#wait = wait
   }
@@ -50,19 +54,4 @@ export class OfflineModel implements Model {
   check(): Promise<ModelHealth> {
     return Promise.resolve({ ok: true })
   }
-}
-
-function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const onAbort = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
 }

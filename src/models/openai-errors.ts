@@ -1,158 +1,223 @@
 /**
- * Everything that can go wrong between us and an OpenAI-compatible provider, as an `AppError`.
+ * Everything that can go wrong between us and a provider that speaks as OpenAI does, as a `ModelFailure`.
  *
- * The code decides what a turn does next (ask again, wait, give up), so it is read from what is stable: the HTTP status,
- * the headers, and the documented `code` and `type` of an error object. The provider's own words are never passed
- * on: they are written for whoever holds the key, and may quote it, the address or the conversation.
+ * The class decides what a turn does next (ask again, wait, ask elsewhere, give up), so it is read from what is stable:
+ * the HTTP status, the headers, the documented `code` and `type` of an error object; of its message only whether the
+ * conversation was too long. The provider's own words are never passed on: they may quote key, address or conversation.
  */
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai'
-import { AppError } from '../errors.ts'
-import type { ErrorCode, ErrorOptions } from '../errors.ts'
+import { ERRORS } from '../errors.ts'
+import { FAILURES, ModelFailure, type FailureClass, type ModelFailureOptions } from './failure.ts'
 import { SseOverflowError } from './sse-reader.ts'
 
 /** Longest wait that a provider may ask for: a day. More is a mistake, or a timer overflow in waiting. */
 const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000
 
 /** What was thrown by the SDK, by `fetch`, or by reading the body. */
-export function classifyThrown(error: unknown): AppError {
-  if (error instanceof AppError) return error
+export function classifyThrown(error: unknown): ModelFailure {
+  if (error instanceof ModelFailure) return error
   if (error instanceof APIConnectionTimeoutError) {
-    return new AppError('model_timeout', 'The model provider did not answer in time.', { cause: error })
+    return new ModelFailure('timeout', 'The model provider did not answer in time.', { cause: error })
   }
   if (error instanceof APIConnectionError) {
-    return new AppError('model_error', 'The model provider could not be reached.', { cause: error })
+    return new ModelFailure('network', 'The model provider could not be reached.', {
+      cause: error,
+      providerCode: networkCodeOf(error),
+    })
   }
   if (error instanceof APIError && typeof error.status === 'number') {
     const headers: unknown = error.headers
-    const retryAfterMs = headers instanceof Headers ? readRetryAfter(headers) : undefined
-    return classifyStatus(error.status, kindOf({ code: error.code, type: error.type }), retryAfterMs, error)
+    const said = fieldsOf(error.error)
+    return classifyStatus(
+      error.status,
+      { ...said, code: error.code ?? said.code, type: error.type ?? said.type },
+      headers instanceof Headers ? headers : new Headers(),
+      error,
+    )
   }
   if (error instanceof SseOverflowError) {
-    return new AppError('model_error', 'The model provider sent a message that is too large.', {
+    return new ModelFailure('server', 'The model provider sent a message that is too large.', {
       cause: error,
+      providerCode: 'overflow',
     })
   }
-  return new AppError('model_error', 'The connection to the model provider broke.', { cause: error })
+  return new ModelFailure('network', 'The connection to the model provider broke.', {
+    cause: error,
+    providerCode: networkCodeOf(error),
+  })
 }
 
 /** An `error` object inside a stream whose status was 200. */
-export function classifyStreamed(error: unknown): AppError {
-  const fields: { code?: unknown; type?: unknown; status?: unknown } =
-    typeof error === 'object' && error !== null ? error : {}
+export function classifyStreamed(error: unknown): ModelFailure {
+  const fields = fieldsOf(error)
   const status = [fields.code, fields.status].map(Number).find((n) => n >= 400 && n <= 599)
-  if (status !== undefined) return classifyStatus(status, kindOf(fields), undefined, undefined)
+  if (status !== undefined) return classifyStatus(status, fields, new Headers(), undefined)
   const kind = kindOf(fields)
+  const providerCode = codeOf(fields)
   return kind === undefined
-    ? new AppError('model_error', 'The model provider failed while answering.')
-    : new AppError(kind.code, `${kind.says}.`, { retryable: kind.retryable })
+    ? new ModelFailure('server', 'The model provider failed while answering.', { providerCode })
+    : new ModelFailure(kind.failure, `${kind.says}.`, { providerCode })
 }
 
-/** @param kind what the error object says, which tells apart what has one status */
-function classifyStatus(
+/** What an error object may hold; nothing of it is believed to be there. */
+interface ErrorFields {
+  readonly code?: unknown
+  readonly type?: unknown
+  readonly status?: unknown
+  readonly message?: unknown
+}
+
+function fieldsOf(error: unknown): ErrorFields {
+  if (typeof error === 'string') return { message: error }
+  return typeof error === 'object' && error !== null ? error : {}
+}
+
+/** @param said what the error object says, which tells apart what has one status */
+export function classifyStatus(
   status: number,
-  kind: Kind | undefined,
-  retryAfterMs: number | undefined,
+  said: ErrorFields,
+  headers: Headers,
   cause: unknown,
-): AppError {
-  const make = (code: ErrorCode, says: string, options: ErrorOptions = {}): AppError =>
-    new AppError(code, `${says} (HTTP ${status}).`, {
+): ModelFailure {
+  const kind = kindOf(said)
+  const retryAfterMs = readRetryAfter(headers)
+  const make = (failure: FailureClass, says: string, options: ModelFailureOptions = {}): ModelFailure => {
+    const retryable = options.retryable ?? ERRORS[FAILURES[failure].code].retryable
+    return new ModelFailure(failure, `${says} (HTTP ${status}).`, {
       cause,
-      ...options,
-      ...((options.retryable ?? true) && retryAfterMs !== undefined && { retryAfterMs }),
+      providerStatus: status,
+      providerCode: codeOf(said),
+      repeatable: readShouldRetry(headers),
+      retryable,
+      ...(retryable && { retryAfterMs }),
     })
+  }
+  const ofKind = (...allowed: readonly FailureClass[]): ModelFailure | undefined =>
+    kind !== undefined && allowed.includes(kind.failure) ? make(kind.failure, kind.says) : undefined
   switch (status) {
     case 401:
     case 403:
-      return make('model_auth', 'The model provider refused our credentials', { retryable: false })
+      return ofKind('quota', 'content_filter') ?? make('auth', 'The model provider refused our credentials')
+    case 402:
+      return make('quota', 'The quota at the model provider is used up')
     case 404:
-      return make('model_rejected', 'The model provider does not know this model or address', {
-        retryable: false,
-      })
+      return make('bad_request', 'The model provider does not know this model or address')
     case 408:
     case 504:
-      return make('model_timeout', 'The model provider did not answer in time')
+      return make('timeout', 'The model provider did not answer in time')
     case 409:
-      return make('model_error', 'The model provider reports a conflict')
+      return make('server', 'The model provider reports a conflict')
     case 413:
-      return make('model_rejected', 'The conversation is larger than the model provider accepts', {
-        retryable: false,
-      })
+      return make('context_length', 'The conversation is larger than the model provider accepts')
     case 429:
-      return kind?.code === 'model_rate_limited'
-        ? make(kind.code, kind.says, { retryable: kind.retryable })
-        : make('model_rate_limited', 'The model provider is limiting requests')
+      return (
+        ofKind('quota', 'overloaded', 'context_length') ??
+        make('rate_limit', 'The model provider is limiting requests')
+      )
     case 501:
-      return make('model_error', 'The model provider does not support this request', { retryable: false })
+      return make('server', 'The model provider does not support this request', { retryable: false })
     case 503:
     case 529:
-      return make('model_error', 'The model provider is overloaded')
+      return make('overloaded', 'The model provider is overloaded')
   }
-  if (status >= 500) return make('model_error', 'The model provider failed')
+  if (status >= 500) {
+    return ofKind('overloaded', 'context_length', 'rate_limit') ?? make('server', 'The model provider failed')
+  }
   if (status >= 400) {
-    const says = kind?.code === 'model_rejected' ? kind.says : 'The model provider refused the request'
-    return make('model_rejected', says, { retryable: false })
+    return (
+      ofKind('context_length', 'content_filter', 'quota', 'bad_request') ??
+      make('bad_request', 'The model provider refused the request')
+    )
   }
-  return make('model_error', 'The model provider gave an unexpected answer')
+  return make('server', 'The model provider gave an unexpected answer')
 }
 
 interface Kind {
-  readonly code: ErrorCode
+  readonly failure: FailureClass
   readonly says: string
-  readonly retryable: boolean
 }
 
 /** By `code`, then by `type`, as OpenAI, Azure, OpenRouter, vLLM and llama.cpp name them. First match wins. */
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
+  // No waiting helps: somebody has to pay.
   [
-    // No waiting helps: somebody has to pay.
-    /insufficient_quota|billing/,
-    { code: 'model_rate_limited', says: 'The quota at the model provider is used up', retryable: false },
+    /insufficient_quota|billing|credit/,
+    { failure: 'quota', says: 'The quota at the model provider is used up' },
   ],
   [
     /rate_limit|too_many_requests|tokens_per_min|requests_per_min/,
-    { code: 'model_rate_limited', says: 'The model provider is limiting requests', retryable: true },
+    { failure: 'rate_limit', says: 'The model provider is limiting requests' },
   ],
   [
     /api_key|authentication|unauthorized|permission|forbidden/,
-    { code: 'model_auth', says: 'The model provider refused our credentials', retryable: false },
+    { failure: 'auth', says: 'The model provider refused our credentials' },
+  ],
+  [/time_?d?_?out/, { failure: 'timeout', says: 'The model provider did not answer in time' }],
+  [/overloaded|unavailable|capacity/, { failure: 'overloaded', says: 'The model provider is overloaded' }],
+  [
+    /context_length|context_window|exceed_context|string_above_max/,
+    { failure: 'context_length', says: 'The conversation is longer than the model accepts' },
   ],
   [
-    /time_?d?_?out/,
-    { code: 'model_timeout', says: 'The model provider did not answer in time', retryable: true },
-  ],
-  [
-    /overloaded|unavailable/,
-    { code: 'model_error', says: 'The model provider is overloaded', retryable: true },
-  ],
-  [
-    /context_length|exceed_context|string_above_max/,
-    {
-      code: 'model_rejected',
-      says: 'The conversation is longer than the model accepts',
-      retryable: false,
-    },
-  ],
-  [
-    /content_filter|content_policy|moderation/,
-    { code: 'model_rejected', says: 'The model provider refused the content', retryable: false },
+    /content_filter|content_policy|moderation|responsible_?ai/,
+    { failure: 'content_filter', says: 'The model provider refused the content' },
   ],
   [
     /model_not_found|not_found/,
-    { code: 'model_rejected', says: 'The model provider does not know this model', retryable: false },
+    { failure: 'bad_request', says: 'The model provider does not know this model' },
   ],
   [
-    /invalid_request|invalid_prompt|bad_request|unsupported/,
-    { code: 'model_rejected', says: 'The model provider refused the request', retryable: false },
+    /invalid_request|invalid_prompt|bad_?request|unsupported/,
+    { failure: 'bad_request', says: 'The model provider refused the request' },
   ],
 ]
 
-function kindOf(error: { readonly code?: unknown; readonly type?: unknown }): Kind | undefined {
+/**
+ * How servers say it that have no code for it: vLLM and SGLang ("maximum context length is 4096 tokens"), llama.cpp
+ * ("exceeds the available context size"), TGI ("must be <= 4096"), Anthropic's ("prompt is too long"), Gemini's ("input
+ * token count exceeds"), Workers AI ("context window limit").
+ */
+const TOO_LONG =
+  /context (?:length|window|size)|prompt is too long|too many (?:input |prompt )?tokens|input token count|tokens? .{0,60}must be <=|max(?:imum)?_?(?: model| input| prompt)?[ _]len(?:gth)?/i
+
+export function isTooLong(message: unknown): boolean {
+  // The words that say it are at the beginning; what follows may be the conversation.
+  return typeof message === 'string' && TOO_LONG.test(message.slice(0, 500))
+}
+
+function kindOf(error: ErrorFields): Kind | undefined {
+  let kind: Kind | undefined
   for (const name of [error.code, error.type]) {
     if (typeof name !== 'string') continue
-    const kind = KINDS.find(([pattern]) => pattern.test(name.toLowerCase()))
-    if (kind !== undefined) return kind[1]
+    kind ??= KINDS.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1]
+  }
+  // `invalid_request_error` is what a too long prompt is called where there is no name for it.
+  if ((kind === undefined || kind.failure === 'bad_request') && isTooLong(error.message)) {
+    return { failure: 'context_length', says: 'The conversation is longer than the model accepts' }
+  }
+  return kind
+}
+
+function codeOf({ code, type }: ErrorFields): string | undefined {
+  const found = [code, type].find(
+    (name) => (typeof name === 'string' && name !== '') || typeof name === 'number',
+  )
+  return found === undefined ? undefined : String(found as string | number)
+}
+
+/** `ECONNREFUSED` and the like, where the runtime tells it: at the end of a chain of causes. */
+function networkCodeOf(error: unknown): string | undefined {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    const { code } = at as { code?: unknown }
+    if (typeof code === 'string') return code
   }
   return undefined
+}
+
+/** `x-should-retry`, which the provider knows best; undefined when it does not say. */
+function readShouldRetry(headers: Headers): boolean | undefined {
+  const said = headers.get('x-should-retry')?.trim().toLowerCase()
+  return said === 'true' ? true : said === 'false' ? false : undefined
 }
 
 /** `retry-after-ms` (OpenAI), else `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); in milliseconds from now. */

@@ -4,7 +4,7 @@
  * A wrong base address often leads to a web page with status 200, and a server that cannot stream answers with one JSON
  * object. The first is refused with a hint, the second is read as a stream of a single event.
  */
-import { AppError } from '../errors.ts'
+import { ModelFailure } from './failure.ts'
 import { MAX_EVENT_CHARS, SseOverflowError, SseReader } from './sse-reader.ts'
 import type { SseEvent } from './sse-reader.ts'
 
@@ -13,7 +13,7 @@ export interface ResponseReader {
   end(): SseEvent[]
 }
 
-/** @throws AppError `model_error` when the body is nothing that a model would send */
+/** @throws ModelFailure `server` when the body is nothing that a model would send */
 export function chooseReader(response: Response): {
   reader: ResponseReader
   stream: ReadableStream<Uint8Array>
@@ -23,10 +23,10 @@ export function chooseReader(response: Response): {
   // Some servers and proxies name no type, or a general one, for what is an event stream.
   const isStream = ['text/event-stream', '', 'text/plain', 'application/octet-stream'].includes(type)
   if (stream === null || (!isStream && type !== 'application/json')) {
-    throw new AppError(
-      'model_error',
+    throw new ModelFailure(
+      'server',
       `The model provider answered with something that is not a chat completion (HTTP ${response.status}); its address may be wrong.`,
-      { retryable: false },
+      { retryable: false, providerStatus: response.status, providerCode: 'no_completion' },
     )
   }
   return { reader: isStream ? new SseReader() : new WholeBody(), stream }

@@ -10,6 +10,8 @@ export interface ModelCall {
   readonly messages: readonly { readonly role: string; readonly content: string }[]
   readonly model: string
   readonly stream: boolean
+  /** It was told to go on with the last message. */
+  readonly continuesFinal: boolean
   /** The `Authorization` header, to prove which key was sent. */
   readonly authorization: string | null
   /** The `X-Client-Request-Id` header. */

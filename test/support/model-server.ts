@@ -32,10 +32,24 @@ interface CompletionRequest {
   readonly messages: readonly { readonly role: string; readonly content: string }[]
   readonly stream?: boolean
   readonly stream_options?: { readonly include_usage?: boolean } | null
+  readonly continue_final_message?: boolean
 }
 
 /** Faults that `times` limits. */
-const FAULTS = ['status', 'hang', 'half-json', 'close', 'end', 'error-in-stream', 'html'] as const
+const FAULTS = [
+  'status',
+  'hang',
+  'half-json',
+  'close',
+  'end',
+  'error-in-stream',
+  'html',
+  'tool-call',
+  'huge',
+  'endless',
+  'drip',
+  'empty',
+] as const
 
 export class ModelServer {
   readonly log = new CallLog()
@@ -114,6 +128,7 @@ export class ModelServer {
       messages: body.messages,
       model: body.model,
       stream: body.stream ?? false,
+      continuesFinal: body.continue_final_message ?? false,
       authorization: request.headers.authorization ?? null,
       requestId: String(request.headers['x-client-request-id'] ?? '') || null,
     })
@@ -124,8 +139,8 @@ export class ModelServer {
     let directives: Directives
     let answer: Answer
     try {
-      directives = this.#effective(parseDirectives(lastUserMessage), lastUserMessage)
-      answer = answerTo(lastUserMessage, directives)
+      directives = this.#effective(parseDirectives(lastUserMessage, body.model), lastUserMessage)
+      answer = answerTo(lastUserMessage, directives, begunBy(body.messages))
     } catch (error) {
       finishWith(call, response, 400, {
         error: { message: String(error), type: 'invalid_request_error', code: null },
@@ -135,14 +150,17 @@ export class ModelServer {
     const usage = usageOf(body, answer)
     if (directives.hang === 'before-headers') await goneFor(signal)
     if (directives.status !== undefined) {
-      for (const name of ['retry-after', 'retry-after-ms'] as const) {
+      for (const name of ['retry-after', 'retry-after-ms', 'x-should-retry'] as const) {
         const value = directives[name]
         if (value !== undefined) response.setHeader(name, value)
       }
-      finishWith(call, response, directives.status, errorBody(directives))
-    } else if (directives.html) {
+    }
+    if (directives.html) {
       call.finished = true
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Sign in</title>')
+      const page = '<!doctype html><title>Sign in</title>'
+      response.writeHead(directives.status ?? 200, { 'content-type': 'text/html' }).end(page)
+    } else if (directives.status !== undefined) {
+      finishWith(call, response, directives.status, errorBody(directives))
     } else if (body.stream && !directives.json) {
       const includeUsage = body.stream_options?.include_usage ?? false
       const { log, gates } = this
@@ -184,6 +202,12 @@ function completion(call: ModelCall, { finish = 'stop' }: Directives, usage: obj
     choices: [{ index: 0, message, logprobs: null, finish_reason: finish }],
     usage,
   }
+}
+
+/** The beginning of an answer that is to be gone on with. */
+function begunBy(messages: CompletionRequest['messages']): string | undefined {
+  const last = messages.at(-1)
+  return last?.role === 'assistant' ? last.content : undefined
 }
 
 /** One token per four characters asked, and those of the answer. */

@@ -31,7 +31,8 @@ const DEFAULT_BATCH = 64
 /** @throws the signal's reason when the client goes before the end */
 export async function playStream(play: Play): Promise<void> {
   const { call, directives, answer, response, signal } = play
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' })
+  const type = directives['content-type'] ?? 'text/event-stream; charset=utf-8'
+  response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' })
   response.flushHeaders()
   if (directives.hang === 'after-headers') await goneFor(signal)
   const wire = new Wire(play)
@@ -47,7 +48,13 @@ export async function playStream(play: Play): Promise<void> {
   if (directives.gate !== undefined) await play.gates.pass(directives.gate, signal)
   if (directives.hang === 'mid') await goneFor(signal)
   if (await breakOff(play, wire)) return
+  if (directives.huge !== undefined) await wire.send(wire.token('x'.repeat(directives.huge * 1024 * 1024)))
+  if (directives['bad-bytes']) wire.garble()
   await sendTokens(play, wire, pause, answer.length)
+  while (directives.endless) {
+    await delay(directives.delay ?? 1, undefined, { signal })
+    await wire.send(wire.token('on and '))
+  }
 
   if (!directives['no-finish']) await wire.send(wire.chunk({}, directives.finish ?? 'stop'))
   if (directives.hang === 'trailer') await goneFor(signal)
@@ -91,6 +98,7 @@ async function breakOff({ call, directives, response }: Play, wire: Wire): Promi
   const line = wire.token('never seen')
   if (directives['half-json']) await wire.send(line.slice(0, line.length / 2))
   else if (directives['error-in-stream']) await wire.send(wire.event(JSON.stringify(errorBody(directives))))
+  else if (directives['tool-call']) await wire.send(wire.chunk(HALF_A_TOOL_CALL))
   else if (!directives.close && !directives.end) return false
   call.finished = true
   if (directives.close) {
@@ -101,11 +109,19 @@ async function breakOff({ call, directives, response }: Play, wire: Wire): Promi
   return true
 }
 
-export function errorBody({ status = 500, code, type }: Directives): object {
+/** The name of a function, and its arguments up to the middle. */
+const HALF_A_TOOL_CALL = {
+  tool_calls: [
+    { index: 0, id: 'call_1', type: 'function', function: { name: 'search', arguments: '{"query": "wea' } },
+  ],
+}
+
+export function errorBody({ status = 500, code, type, message }: Directives): object {
   return {
     error: {
       // A provider's own words quote what they please; none of it may reach a user.
       message:
+        message ??
         'Provider says: key sk-secret-of-the-provider is wrong at http://user:password@internal.example/v1',
       type:
         type ??
@@ -137,7 +153,8 @@ class Wire {
   }
 
   event(data: string): string {
-    return `${this.#before}data: ${data}${this.#eol}${this.#eol}`
+    const space = this.#play.directives['no-space'] ? '' : ' '
+    return `${this.#before}data:${space}${data}${this.#eol}${this.#eol}`
   }
 
   chunk(delta: object, finishReason: string | null = null): string {
@@ -151,6 +168,14 @@ class Wire {
 
   token(text: string): string {
     return this.#tokenHead + JSON.stringify(text) + this.#tokenTail
+  }
+
+  /** Bytes that no text has, in a token of their own. */
+  garble(): void {
+    const [head = '', tail = ''] = this.token('@').split('@')
+    this.#play.response.write(
+      Buffer.concat([Buffer.from(head), Buffer.from([0xff, 0xc3, 0x28]), Buffer.from(tail)]),
+    )
   }
 
   usage(): string {
@@ -169,13 +194,18 @@ class Wire {
         await setImmediate()
         await setImmediate()
       }
+    } else if (directives.drip !== undefined) {
+      for (const byte of Buffer.from(text)) {
+        response.write(Buffer.from([byte]))
+        await delay(directives.drip, undefined, { signal })
+      }
     } else if (!response.write(text)) await once(response, 'drain', { signal })
   }
 
   #envelope(): object {
     const { call } = this.#play
     return {
-      id: `chatcmpl-${call.id}`,
+      id: `chatcmpl-${this.#play.directives['same-id'] ? 1 : call.id}`,
       object: 'chat.completion.chunk',
       created: Math.floor(call.at / 1000),
       model: call.model,

@@ -14,12 +14,25 @@ export interface Answer {
 const DEFAULT_SIZE = 4
 
 /** The tokens that the model says to `message`, directives and all. */
-export function answerTo(message: string, directives: Directives = parseDirectives(message)): Answer {
-  const { tokens, text, seed = 1, size = DEFAULT_SIZE, halves = false } = directives
+export function answerTo(
+  message: string,
+  directives: Directives = parseDirectives(message),
+  begun?: string,
+): Answer {
+  const { tokens, seed = 1, size = DEFAULT_SIZE, halves = false, empty = false } = directives
   if (size < 1) throw new Error('size must be at least 1')
+  if (empty) return { length: 0, token: () => '' }
+  const text = goneOnFrom(directives, begun)
   if (tokens !== undefined) return { length: tokens, token: (index) => generatedToken(seed, index, size) }
   const pieces = cut(text ?? `You said: ${withoutDirectives(message)}`, size, halves)
   return { length: pieces.length, token: (index) => pieces[index] ?? '' }
+}
+
+/** What is said of the text by a server that was given its beginning. */
+function goneOnFrom({ text, resume }: Directives, begun: string | undefined): string | undefined {
+  if (text === undefined || begun === undefined || !text.startsWith(begun)) return text
+  if (resume === 'exact') return text.slice(begun.length)
+  return resume === 'tail' ? text.slice(Math.max(0, begun.length - 12)) : text
 }
 
 /** The whole answer to `message`, or that of its first `tokens` tokens. */

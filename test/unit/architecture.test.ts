@@ -14,7 +14,7 @@ import { readSource } from '../support/source-file.ts'
 /** Besides its own part, `protocol/` and `errors.ts`, which everyone may use. The same table in words: src/README.md. */
 const MAY_IMPORT: ImportTable = {
   index: { code: ['app', '*-object', 'services'], types: ['env'] },
-  '*-object': { code: ['services'], types: ['env', 'admission'] },
+  '*-object': { code: ['services', 'lending'], types: ['env', 'admission'] },
   app: { code: ['http', 'web', 'env'] },
   env: { types: ['services', '*-object', 'observability'] },
   services: {
@@ -37,6 +37,10 @@ const MAY_IMPORT: ImportTable = {
       'webhooks',
     ],
     types: ['conversation', '*-object'],
+  },
+  lending: {
+    code: ['env', 'services', 'providers', 'admission', 'limits', 'models', 'storage'],
+    types: ['conversation'],
   },
   providers: { code: ['models', 'operations', 'admission'], types: ['env', 'observability', '*-object'] },
   identity: { code: ['auth', 'storage'], types: ['env', 'observability'], outside: ['.build'] },

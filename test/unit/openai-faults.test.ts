@@ -37,20 +37,20 @@ describe('a provider that refuses', () => {
   it.each([
     [400, 'model_rejected', false],
     [401, 'model_auth', false],
-    [402, 'model_rejected', false],
+    [402, 'model_quota', false],
     [403, 'model_auth', false],
     [404, 'model_rejected', false],
     [408, 'model_timeout', true],
     [409, 'model_error', true],
-    [413, 'model_rejected', false],
+    [413, 'model_context_length', false],
     [422, 'model_rejected', false],
     [429, 'model_rate_limited', true],
     [500, 'model_error', true],
     [501, 'model_error', false],
     [502, 'model_error', true],
-    [503, 'model_error', true],
+    [503, 'model_overloaded', true],
     [504, 'model_timeout', true],
-    [529, 'model_error', true],
+    [529, 'model_overloaded', true],
   ])('with %i is %s, retryable: %s, and the status is named', async (status, code, retryable) => {
     const failure = await failureOf(`[[status=${status}]]`)
 
@@ -84,13 +84,13 @@ describe('a provider that refuses', () => {
   it('because nobody paid is not asked again', async () => {
     const failure = await failureOf('[[status=429 code=insufficient_quota retry-after=2]]')
 
-    expect(failure).toMatchObject({ code: 'model_rate_limited', retryable: false, retryAfterMs: undefined })
+    expect(failure).toMatchObject({ code: 'model_quota', retryable: false, retryAfterMs: undefined })
   })
 
   it('because the conversation is too long says so', async () => {
     const { code, detail } = await failureOf('[[status=400 code=context_length_exceeded]]')
 
-    expect(code).toBe('model_rejected')
+    expect(code).toBe('model_context_length')
     expect(detail).toContain('longer than the model accepts')
   })
 })
@@ -113,7 +113,7 @@ describe('what users are told', () => {
 describe('a provider that breaks off', () => {
   const cases = [
     ['half a JSON line', '[[tokens=9 half-json after=3]]', 'model_error', true],
-    ['a connection that is cut', '[[tokens=9 close after=3]]', 'model_error', true],
+    ['a connection that is cut', '[[tokens=9 close after=3]]', 'model_unreachable', true],
     ['an early end', '[[tokens=9 end after=3]]', 'model_error', true],
     ['an error in the stream', '[[tokens=9 error-in-stream after=3]]', 'model_error', true],
     ['an error of code 429', '[[tokens=9 error-in-stream after=3 code=429]]', 'model_rate_limited', true],
@@ -125,9 +125,14 @@ describe('a provider that breaks off', () => {
       true,
     ],
     ['a bad key', '[[tokens=9 error-in-stream after=3 type=authentication_error]]', 'model_auth', false],
-    ['overload', '[[tokens=9 error-in-stream after=3 type=overloaded_error]]', 'model_error', true],
+    ['overload', '[[tokens=9 error-in-stream after=3 type=overloaded_error]]', 'model_overloaded', true],
     ['a time-out', '[[tokens=9 error-in-stream after=3 code=timeout]]', 'model_timeout', true],
-    ['refused content', '[[tokens=9 error-in-stream after=3 code=content_filter]]', 'model_rejected', false],
+    [
+      'refused content',
+      '[[tokens=9 error-in-stream after=3 code=content_filter]]',
+      'model_refused_content',
+      false,
+    ],
     [
       'a bad request',
       '[[tokens=9 error-in-stream after=3 type=invalid_request_error]]',
@@ -141,7 +146,11 @@ describe('a provider that breaks off', () => {
   })
 
   it('before its first token leaves no text', async () => {
-    expect(await failureOf('[[close]]')).toMatchObject({ text: '', code: 'model_error', retryable: true })
+    expect(await failureOf('[[close]]')).toMatchObject({
+      text: '',
+      code: 'model_unreachable',
+      retryable: true,
+    })
     expect(await failureOf('[[end]]')).toMatchObject({ text: '', code: 'model_error', retryable: true })
   })
 
@@ -152,12 +161,15 @@ describe('a provider that breaks off', () => {
     expect(failure.detail).toContain('address')
   })
 
-  it('by not being there is a model_error', async () => {
+  it('by not being there is model_unreachable', async () => {
     const gone = await ModelServer.start()
     const baseUrl = `${gone.url}/v1`
     await gone.close()
 
-    expect(await failureOf('hello', { baseUrl })).toMatchObject({ code: 'model_error', retryable: true })
+    expect(await failureOf('hello', { baseUrl })).toMatchObject({
+      code: 'model_unreachable',
+      retryable: true,
+    })
   })
 
   it('by never ending its line is stopped', async () => {

@@ -85,7 +85,7 @@ describe('stopping', () => {
 
 describe('a provider that fails', () => {
   test.each([
-    ['close after=3', 'model_error', true],
+    ['close after=3', 'model_unreachable', true],
     ['error-in-stream after=3', 'model_error', true],
     ['hang=mid after=3', 'model_timeout', true],
     ['status=429 retry-after=7', 'model_rate_limited', true],

@@ -1,0 +1,116 @@
+/**
+ * The model's side of the composition root: adapters and their chain, built once per isolate from the configuration, and
+ * what others must know of the providers (what callers may name, what it costs).
+ *
+ * The gate in front of them is handed in: what is known of providers' health and room lives elsewhere.
+ */
+import type { Config, Env } from './env.ts'
+import { candidatesOf, namesOf } from './models/candidates.ts'
+import { ModelChain } from './models/chain.ts'
+import type { Model } from './models/model.ts'
+import { OfflineModel } from './models/offline.ts'
+import { OpenAIModel } from './models/openai.ts'
+import { DEFAULT_PRICES, type Prices } from './models/prices.ts'
+import { OPEN_GATE, type ProviderGate } from './models/provider-gate.ts'
+import { pricesOf, providersOf, type Provider } from './models/provider-list.ts'
+import { RetryBudget } from './models/retry-budget.ts'
+import { waitFor } from './models/wait.ts'
+import { WorkersAiModel, type AiBinding } from './models/workers-ai.ts'
+
+export interface Providers {
+  /** In the order in which they are asked. */
+  readonly list: readonly Provider[]
+  /** All of them, as one. */
+  readonly model: Model
+  /** What a caller may name: models and tiers. */
+  readonly names: readonly string[]
+  readonly prices: Prices
+  /** The model that a tier means, for what it is expected to cost; any other name is its own. */
+  modelBehind(name: string): string
+}
+
+const built = new WeakMap<Env, Providers>()
+
+/**
+ * @param gateOf makes the gate; asked once
+ * @throws AppError `misconfigured` naming the secret or binding that a provider lacks
+ */
+export function providersFor(
+  env: Env,
+  config: Config,
+  gateOf: (list: readonly Provider[]) => ProviderGate = () => OPEN_GATE,
+): Providers {
+  const known = built.get(env)
+  if (known) return known
+  const list = providersOf(config, env)
+  const models = new Map(list.map((provider) => [provider.name, adapterOf(provider, env, config)]))
+  const candidates = rememberAll((name) => candidatesOf(list, name))
+  const chain = new ModelChain({
+    gate: gateOf(list),
+    budget: new RetryBudget(Date.now),
+    candidatesOf: candidates,
+    modelOf: (provider) => models.get(provider) ?? unknownProvider(provider),
+    retries: config.MODEL_RETRIES,
+    continues: config.MODEL_CONTINUE,
+    hedgeMs: config.MODEL_HEDGE_MS,
+    answerTokens: config.ANSWER_TOKENS,
+    now: Date.now,
+    random: Math.random,
+    wait: waitFor,
+  })
+  const names = namesOf(list)
+  const providers: Providers = {
+    list,
+    model: chain,
+    names,
+    prices: { ...DEFAULT_PRICES, ...pricesOf(list), ...config.MODEL_PRICES },
+    modelBehind: (name) => (names.includes(name) ? candidates(name)[0].model : name),
+  }
+  built.set(env, providers)
+  return providers
+}
+
+function adapterOf(provider: Provider, env: Env, config: Config): Model {
+  const { name, continuation } = provider
+  const [model] = provider.models
+  const patience = {
+    firstTokenTimeoutMs: config.FIRST_TOKEN_TIMEOUT_MS,
+    gapTimeoutMs: config.CHUNK_GAP_TIMEOUT_MS,
+    totalTimeoutMs: config.MODEL_TOTAL_TIMEOUT_MS,
+  }
+  switch (provider.kind) {
+    case 'openai': {
+      const { apiKey, baseUrl } = provider
+      return new OpenAIModel({ name, model, continuation, apiKey, baseUrl, ...patience })
+    }
+    case 'workers-ai':
+      // The list has made sure that it is there; its own type knows only the models that it was made for.
+      return new WorkersAiModel({
+        name,
+        model,
+        continuation,
+        ai: env.AI as unknown as AiBinding,
+        ...patience,
+      })
+    case 'offline':
+      return new OfflineModel({ name, paceMs: config.OFFLINE_PACE_MS })
+  }
+}
+
+/** Names come from callers, but only those that are offered: there are few. A turn asks once for each call. */
+function rememberAll<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>()
+  return (name) => {
+    const found = known.get(name) ?? find(name)
+    // What is not offered any more (a turn of an older configuration) may be anything.
+    if (known.size < MAX_REMEMBERED) known.set(name, found)
+    return found
+  }
+}
+
+/** As many names as 16 providers of 64 models can have. */
+const MAX_REMEMBERED = 1_100
+
+function unknownProvider(name: string): never {
+  throw new Error(`no provider is called ${name}`)
+}
