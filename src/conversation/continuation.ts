@@ -8,7 +8,7 @@ import { MAX_ANSWER_CHARS } from './turn.ts'
 /** A turn that lost its process before any text was stored runs once more (rule T4). */
 const MAX_BLIND_ATTEMPTS = 2
 /** Attempts of one run of which each has added to the text: processes do not die so often by chance. */
-const MAX_ATTEMPTS = 5
+const MAX_ATTEMPTS = 4
 /** Whoever asked has given up by then; also no outbound call keeps an object alive for longer. */
 export const CONTINUE_WITHIN_MS = 15 * 60_000
 

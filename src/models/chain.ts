@@ -50,7 +50,7 @@ export class ModelChain implements Model {
     const candidates = deps.candidatesOf('')
     this.defaultModel = candidates[0].model
     // Every provider is a candidate for everything: whoever can go on with an answer is among them.
-    this.continues = candidates.some(({ provider }) => deps.modelOf(provider).continues)
+    this.continues = deps.continues && candidates.some(({ provider }) => deps.modelOf(provider).continues)
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void> {

@@ -16,9 +16,11 @@ import { freePort, spawnParley, type ParleyProcess } from './wrangler-dev.ts'
 /** How often the disk and the list are looked at. */
 const LOOK_MS = 25
 
+type Vars = Readonly<Record<string, string | number>>
+
 export interface WorldOptions {
-  /** Over those that point Parley to the model server. */
-  readonly vars?: Readonly<Record<string, string | number>>
+  /** Over those that point Parley to the model server, or made of its address. */
+  readonly vars?: Vars | ((modelUrl: string) => Vars)
 }
 
 export class World {
@@ -32,7 +34,7 @@ export class World {
     persistDir: string,
     port: number,
     modelServer: ModelServerProcess,
-    vars: Readonly<Record<string, string | number>>,
+    vars: NonNullable<WorldOptions['vars']>,
   ) {
     this.persistDir = persistDir
     this.port = port
@@ -41,7 +43,7 @@ export class World {
       ...ROOMY_VARS,
       OPENAI_BASE_URL: modelServer.client.baseUrl,
       OPENAI_MODEL: 'test-model',
-      ...vars,
+      ...(typeof vars === 'function' ? vars(modelServer.client.baseUrl) : vars),
     }
   }
 

@@ -110,7 +110,10 @@ export class RoomView {
       status: 'streaming' as const,
       text: '',
     }
-    if (known && known.status !== 'streaming') this.#breach(`O3: ${message.id} started after its end`)
+    // What failed or was interrupted may go on (T5); what has come to its end may not.
+    if (known?.status === 'completed' || known?.status === 'stopped')
+      this.#breach(`O3: ${message.id} started after its end`)
+    message.status = 'streaming'
     if (message.text.length < frame.offset)
       this.#breach(`O5: ${message.id} starts at ${frame.offset}, ${message.text.length} known`)
     message.text = message.text.slice(0, frame.offset)

@@ -93,7 +93,7 @@ function read(db: DatabaseSync): StoredConversation {
     .map((row): StoredTurn => {
       const number = Number(row['number'])
       const attempts = Number(row['attempts'])
-      return { number, state: String(row['state']), attempts, text: textOf(db, number, attempts) }
+      return { number, state: String(row['state']), attempts, text: textOf(db, number) }
     })
   const events = db.prepare('SELECT seq, at FROM events ORDER BY seq').all()
   const last = events.at(-1)
@@ -105,12 +105,15 @@ function read(db: DatabaseSync): StoredConversation {
   }
 }
 
-function textOf(db: DatabaseSync, message: number, attempt: number): string {
+function textOf(db: DatabaseSync, message: number): string {
   const finished = db.prepare('SELECT content FROM messages WHERE number = ?').get(message)
   if (finished) return String(finished['content'])
-  return db
-    .prepare('SELECT delta FROM chunks WHERE message = ? AND attempt = ? ORDER BY slot')
-    .all(message, attempt)
-    .map((row) => String(row['delta']))
-    .join('')
+  let text = ''
+  // Each attempt goes on where the one before it ended; what lies elsewhere is left over.
+  for (const row of db
+    .prepare('SELECT "offset", delta FROM chunks WHERE message = ? ORDER BY attempt, slot')
+    .all(message)) {
+    if (Number(row['offset']) === text.length) text += String(row['delta'])
+  }
+  return text
 }
