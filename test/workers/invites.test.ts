@@ -193,13 +193,20 @@ describe('an invite', () => {
     const first = await Guest.arrive()
     await accept(first, token)
     await remove(owner, id, first)
-    const actor = { userId: owner.userId, name: owner.name, role: 'guest', kind: 'guest' } as const
     const kept = await invite(owner, id, { role: 'editor' })
-    for (let i = 0; i < MAX_MEMBERS; i++) {
-      const userId = `user:${crypto.randomUUID()}`
-      await stubOf(id).addMember(actor, userId, 'viewer')
-      await stubOf(id).removeMember(actor, userId)
-    }
+    const last = await Guest.arrive()
+    await add(owner, id, last, 'viewer')
+    await runInDurableObject(stubOf(id), (_, { storage }) => {
+      // As many as are remembered, with the first; each was removed when the newest event was written.
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO members (user_id, role, joined_at, removed_seq)
+         SELECT 'user:' || i, 'viewer', 1, (SELECT max(seq) FROM events) FROM n`,
+        MAX_MEMBERS,
+      )
+    })
+    await evictDurableObject(stubOf(id))
+    await remove(owner, id, last)
     expect(await contentOf(id)).not.toContain(first.userId)
     await problemFrom(await accept(first, token), 404, 'not_found')
     expect(await invitesOf(owner, id)).toMatchObject([{ id: kept.id }])
