@@ -26,7 +26,7 @@ export interface Providers {
   readonly names: readonly string[]
   readonly prices: Prices
   /** The model that a tier means, for what it is expected to cost; any other name is its own. */
-  modelBehind(name: string): string
+  readonly modelBehind: (name: string) => string
 }
 
 const built = new WeakMap<Env, Providers>()
