@@ -39,6 +39,18 @@ function installation(variables: Record<string, unknown> = {}) {
   return providersFor(own, readConfig(own))
 }
 
+describe('a provider that is not to be reached, in this runtime', () => {
+  test.each([
+    ['refuses connections', () => 'http://127.0.0.1:9/v1'],
+    ['has no address', () => 'http://nowhere.invalid/v1'],
+    ['speaks no TLS', () => `${inject('modelUrl').replace('http:', 'https:')}/v1`],
+  ])('because it %s is a network failure', async (_, url) => {
+    const MODEL_PROVIDERS = [{ name: 'gone', kind: 'openai', baseUrl: url(), models: ['m'] }]
+    const { error } = await ask(installation({ MODEL_PROVIDERS }).model, 'hello')
+    expect(error).toMatchObject({ code: 'model_unreachable', failure: 'network', retryable: true })
+  })
+})
+
 describe('several providers', () => {
   test('may be named by their models and tiers', () => {
     const { names, model, prices, modelBehind } = installation()
