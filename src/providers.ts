@@ -5,6 +5,7 @@
  * The gate in front of them is handed in: what is known of providers' health and room lives elsewhere.
  */
 import type { Config, Env } from './env.ts'
+import { monotonicMs } from './models/call-guard.ts'
 import { candidatesOf, namesOf } from './models/candidates.ts'
 import { ModelChain } from './models/chain.ts'
 import type { Model } from './models/model.ts'
@@ -26,7 +27,7 @@ export interface Providers {
   readonly names: readonly string[]
   readonly prices: Prices
   /** The model that a tier means, for what it is expected to cost; any other name is its own. */
-  modelBehind(name: string): string
+  readonly modelBehind: (name: string) => string
 }
 
 const built = new WeakMap<Env, Providers>()
@@ -47,7 +48,7 @@ export function providersFor(
   const candidates = rememberAll((name) => candidatesOf(list, name))
   const chain = new ModelChain({
     gate: gateOf(list),
-    budget: new RetryBudget(Date.now),
+    budget: new RetryBudget(monotonicMs),
     candidatesOf: candidates,
     modelOf: (provider) => models.get(provider) ?? unknownProvider(provider),
     retries: config.MODEL_RETRIES,

@@ -199,10 +199,11 @@ function kindOf(error: ErrorFields): Kind | undefined {
 }
 
 function codeOf({ code, type }: ErrorFields): string | undefined {
-  const found = [code, type].find(
-    (name) => (typeof name === 'string' && name !== '') || typeof name === 'number',
-  )
-  return found === undefined ? undefined : String(found as string | number)
+  for (const name of [code, type]) {
+    if (typeof name === 'string' && name !== '') return name
+    if (typeof name === 'number') return String(name)
+  }
+  return undefined
 }
 
 /** `ECONNREFUSED` and the like, where the runtime tells it: at the end of a chain of causes. */

@@ -12,6 +12,7 @@ import { CallGuard, monotonicMs } from './call-guard.ts'
 import { ModelFailure } from './failure.ts'
 import type { Model, ModelEvent, ModelHealth, ModelMessage, ModelRequest } from './model.ts'
 import { classifyThrown } from './openai-errors.ts'
+import { withShortErrors } from './short-errors.ts'
 import { silence, streamAnswer, withPrefix, type Patience } from './streamed-answer.ts'
 
 export interface OpenAIModelOptions extends Patience {
@@ -59,7 +60,7 @@ export class OpenAIModel implements Model {
       maxRetries: 0,
       // The guard ends a call before this, with an error that says more.
       timeout: options.firstTokenTimeoutMs + 10_000,
-      ...(options.fetch && { fetch: options.fetch }),
+      fetch: withShortErrors(options.fetch ?? ((input, init) => fetch(input, init))),
     })
   }
 

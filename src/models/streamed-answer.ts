@@ -27,9 +27,9 @@ export interface StreamedCall {
   readonly patience: Patience
   readonly request: ModelRequest
   /** @param prefix the beginning of the answer as it is to be sent; empty when there is none */
-  send(prefix: string, signal: AbortSignal): Promise<Response>
+  readonly send: (prefix: string, signal: AbortSignal) => Promise<Response>
   /** What was thrown, as a failure. */
-  classify(error: unknown): ModelFailure
+  readonly classify: (error: unknown) => ModelFailure
 }
 
 /** Longer than any call of ours lives: an object's outbound call keeps it alive for 15 minutes. */

@@ -28,6 +28,7 @@
  * Faults
  *   status=429         answer with this status and an error object; `code=`, `type=`, `message=`, `retry-after=`,
  *                      `retry-after-ms=`, `x-should-retry=` fill it; with `html`, a web page instead
+ *                      (of `huge` megabytes)
  *   times=2            the fault happens in the first 2 calls with this very message, then the model is well
  *   hang=before-headers | after-headers | mid | trailer      then silence; `mid` before token `after`, `trailer` after the finish reason
  *   half-json          half a line before token `after`, then the end of the body

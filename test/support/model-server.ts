@@ -157,7 +157,7 @@ export class ModelServer {
     }
     if (directives.html) {
       call.finished = true
-      const page = '<!doctype html><title>Sign in</title>'
+      const page = `<!doctype html><title>Sign in</title>${'x'.repeat((directives.huge ?? 0) * 1024 * 1024)}`
       response.writeHead(directives.status ?? 200, { 'content-type': 'text/html' }).end(page)
     } else if (directives.status !== undefined) {
       finishWith(call, response, directives.status, errorBody(directives))

@@ -2,6 +2,7 @@
  * The chain over real servers that misbehave: repeats and fallbacks before the first text, never after it, within the
  * budget; and each call told of once. The gate, continuing and hedging have files of their own.
  */
+import { getEventListeners } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RetryBudget } from '../../src/models/retry-budget.ts'
 import { waitFor } from '../../src/models/wait.ts'
@@ -239,6 +240,21 @@ describe('a turn that is stopped', () => {
     expect(reports[0]?.inputTokens).toBeGreaterThan(0)
     expect(await world.client('a').wait({ match: message, state: 'aborted' })).toHaveLength(1)
   })
+})
+
+test('a turn leaves no listener behind, however it ended', async () => {
+  const turns = [
+    '[[text=well]]',
+    '[[status=500 times=1 text=well]]',
+    '[[tokens=9 close after=3]]',
+    '[[status=500]]',
+  ]
+  for (const hedgeMs of [0, 60_000]) {
+    const { signal } = new AbortController()
+    const { chain } = world.chain({ deps: { hedgeMs, wait: waitFor, random: () => 0 } })
+    for (const directives of turns) await ask(chain, say(directives), { signal })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  }
 })
 
 test('whatever happens, every call is told of exactly once', async () => {

@@ -111,6 +111,13 @@ describe('a provider whose answer is', () => {
     expect(await client.wait({ match: message, state: 'aborted' })).toHaveLength(1)
   }, 30_000)
 
+  it('a refusal of 50 MB is read as far as it may say why, and its request is cancelled', async () => {
+    const message = '[[status=502 html huge=50]] a page of errors'
+    expect(await failureOf(message)).toMatchObject({ kind: 'server', print: 'openai:server:502:-' })
+    const [call] = await client.wait({ match: message })
+    expect(call).toBeDefined()
+  }, 30_000)
+
   it('no UTF-8 is shown with replacement characters, and the rest is right', async () => {
     const { text, error } = await ask(
       makeOpenAIModel(client.baseUrl),

@@ -71,6 +71,10 @@ describe('the configuration', () => {
       ],
       [{ MODEL_PRICES: '{"m":{"input":1}}' }, 'MODEL_PRICES.m.output'],
       [{ FRAME_RATES: '[]' }, 'FRAME_RATES'],
+      [{ MODEL_PROVIDERS: '[]' }, 'MODEL_PROVIDERS'],
+      [{ MODEL_PROVIDERS: '[{"name":"a","kind":"openai"}]' }, 'MODEL_PROVIDERS.0.models'],
+      [{ MODEL_PROVIDERS: '[{"name":"A","kind":"offline"}]' }, 'MODEL_PROVIDERS.0.name'],
+      [{ MODEL_PROVIDERS: '[{"name":"a","kind":"offline","key":"sk-1"}]' }, 'MODEL_PROVIDERS.0.key'],
     ] as const)
       expect(refusal(variables).message).toContain(named)
   })
@@ -84,6 +88,11 @@ describe('the configuration', () => {
       'AUTH_AUDIENCE',
       'AUTH_ROLE_CLAIM',
       'AUTH_ROLE_MAP',
+      'MODEL_PROVIDERS',
+      'MODEL_RETRIES',
+      'MODEL_CONTINUE',
+      'MODEL_HEDGE_MS',
+      'MODEL_TOTAL_TIMEOUT_MS',
       'OPENAI_API_KEY',
       'OPENAI_BASE_URL',
       'OPENAI_MODEL',
@@ -115,12 +124,20 @@ describe('the configuration', () => {
       SEARCH_TOKEN: 'tok-0123456789',
       DB_PASSWORD: 'hunter2-hunter2',
       OTHER_KEY: 'local',
+      MISTRAL: 'mis-0123456789',
+      MODEL_PROVIDERS: '[{"name":"m","kind":"openai","key" : "MISTRAL","models":["m"]}]',
       OPENAI_MODEL: 'gpt-4o-mini-and-more',
       FIRST_TOKEN_TIMEOUT_MS: '30000',
       CONTEXT_TOKENS: '1000000',
       DB: { AUTH_SECRET: 'no text' },
     } as unknown as Env
-    expect(secretValues(env)).toEqual([SECRET, 'gsk_0123456789', 'tok-0123456789', 'hunter2-hunter2'])
+    expect(secretValues(env)).toEqual([
+      SECRET,
+      'gsk_0123456789',
+      'tok-0123456789',
+      'hunter2-hunter2',
+      'mis-0123456789',
+    ])
   })
 
   test('is read once for each environment', () => {
@@ -142,6 +159,8 @@ describe('a configuration that is wrong', () => {
     ['OPENAI_BASE_URL', 'models.example/v1'],
     ['OPENAI_BASE_URL', 'ftp://models.example'],
     ['ENVIRONMENT', 'staging'],
+    ['MODEL_CONTINUE', 'maybe'],
+    ['MODEL_RETRIES', '11'],
     ['AUTH_JWKS_URL', 'idp.example/jwks'],
     ['AUTH_SECRET_PREVIOUS', 'changeme'],
     ['AUTH_ROLE_MAP', 'admins'],
