@@ -8,8 +8,10 @@ import type { TicketObject } from './auth/ticket-object.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
+import type { IncidentsObject } from './incidents/incidents-object.ts'
 import type { Logger } from './observability/logger.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
+import { incidentRules } from './protocol/incident-rules.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -23,6 +25,8 @@ export interface Env {
   /** Counts requests per address; where it is not bound, nobody does. */
   readonly FLOOD_GUARD?: RateLimit
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
+  /** One object, `global`. */
+  readonly INCIDENTS: DurableObjectNamespace<IncidentsObject>
   readonly DB: D1Database
   readonly [variable: string]: unknown
 }
@@ -161,6 +165,8 @@ const configShape = z
       guest: 30,
       ...days,
     })),
+    /** Changes to when incidents open and who hears of them: `{"rules": {"error_rate": {"open": 40}}}`. */
+    INCIDENT_RULES: json(incidentRules),
     /** Requests per address in 10 seconds: what `[[ratelimits]]` in wrangler.toml says, for the answer that refuses more. */
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */
