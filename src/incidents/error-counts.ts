@@ -5,7 +5,7 @@
 import { ERROR_DAYS, MAX_ERROR_ROWS, type ErrorGroup, type ErrorRow } from '../protocol/incidents.ts'
 import type { FailureClass } from '../models/failure.ts'
 import type { FailureObservation, ModelObservation, Observation } from './observation.ts'
-import type { Rows } from './rows.ts'
+import type { Row, Rows } from './rows.ts'
 import { MINUTE_MS, minuteOf, plusCalls, type CallSums, type Windows } from './windows.ts'
 
 const DAY_MINUTES = 24 * 60
@@ -35,7 +35,7 @@ const IS_FAILURE: Record<FailureClass, boolean> = {
   cancelled: false,
 }
 
-interface MinuteRow extends Record<string, SqlStorageValue> {
+interface MinuteRow extends Row {
   readonly minute: number
   readonly provider: string
   readonly calls: number

@@ -9,7 +9,7 @@ import type { Incident, IncidentState, TimelineEntry } from '../protocol/inciden
 import type { WebhookEvent } from '../webhooks/event.ts'
 import { titleOf, type Change, type Entry, type IncidentRecord } from './incident.ts'
 import { noticeOf, type NoticeRows } from './notices.ts'
-import type { Rows } from './rows.ts'
+import type { Rows, Sql } from './rows.ts'
 import { SILENCE, type Signals } from './signals.ts'
 import type { Watch } from './watch.ts'
 
@@ -24,7 +24,7 @@ const isoOrNull = (ms: number | null): string | null => (ms === null ? null : is
 const recordOf = ({ facts }: { facts: string }): IncidentRecord => JSON.parse(facts) as IncidentRecord
 
 export class IncidentRows implements NoticeRows {
-  readonly #sql: SqlStorage
+  readonly #sql: Sql
 
   constructor({ sql }: Rows) {
     this.#sql = sql

@@ -3,8 +3,19 @@
  * A new table is a line more; one that is there never changes, for nothing migrates it.
  */
 
+export type SqlValue = string | number | null | ArrayBuffer
+export type Row = Record<string, SqlValue>
+
+export interface Sql {
+  exec<Found extends Row>(query: string, ...values: SqlValue[]): Iterable<Found> & { toArray(): Found[] }
+}
+
 /** What is needed of a Durable Object's storage. */
-export type Rows = Pick<DurableObjectStorage, 'sql' | 'transactionSync'>
+export interface Rows {
+  readonly sql: Sql
+  /** What `run` writes is written whole; when it throws, not at all. */
+  transactionSync<T>(run: () => T): T
+}
 
 const TABLES = [
   // Calls, by minute (since the epoch). `first_token`: counts by class, as JSON.
