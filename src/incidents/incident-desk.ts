@@ -229,5 +229,6 @@ const TOO_MANY_NOTES = failure('conflict', `An incident takes ${MAX_NOTES} notes
 
 function logged(incident: IncidentRecord): Record<string, unknown> {
   const { id, rule, subject, severity, level, summary } = incident
-  return { incident: `i${id}`, title: titleOf(incident), rule, subject, severity, level, summary }
+  // Not as `level`: a line of the log has one of its own.
+  return { incident: `i${id}`, title: titleOf(incident), rule, subject, severity, escalation: level, summary }
 }

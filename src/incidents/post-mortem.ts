@@ -63,7 +63,7 @@ function summary({ incident, now, minutes, providers, isCut }: PostMortemFacts):
     `- **Rule:** ${foreign(rule)}, about ${foreign(subject)}`,
     `- **Opened:** ${time(openedAt)}`,
     `- **Over:** ${ended}`,
-    `- **Duration:** ${duration(lasted)}${reopened > 0 ? `, with ${reopened} times in between when it seemed over` : ''}`,
+    `- **Duration:** ${duration(lasted)}${reopened > 0 ? `, in which it seemed over ${reopened} ${reopened === 1 ? 'time' : 'times'}` : ''}`,
     `- **Acknowledged by:** ${acknowledged}`,
     `- **At its worst:** ${foreign(incident.peak.summary)} (${time(incident.peak.at)})`,
     since.length === 0
