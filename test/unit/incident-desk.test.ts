@@ -37,7 +37,7 @@ describe('a provider that fails', () => {
     expect(w.desk.list('open', 10, null).incidents.map(({ subject }) => subject)).toEqual(['b', 'a'])
   })
 
-  test('N2 has to be bad for as long as the rule says', async () => {
+  test('N3 has to be bad for as long as the rule says', async () => {
     const { world: w } = world()
     await w.keep(60 * SECOND, bad)
     expect(w.told).toEqual([])

@@ -59,6 +59,7 @@ describe('the configuration', () => {
       PLANS: {},
       MODEL_PRICES: {},
       FRAME_RATES: {},
+      INCIDENT_RULES: { reopenMinutes: 10 },
     })
     for (const [variables, named] of [
       [{ PLANS: '{' }, 'PLANS is invalid: is not valid JSON'],
@@ -70,6 +71,7 @@ describe('the configuration', () => {
       ],
       [{ MODEL_PRICES: '{"m":{"input":1}}' }, 'MODEL_PRICES.m.output'],
       [{ FRAME_RATES: '[]' }, 'FRAME_RATES'],
+      [{ INCIDENT_RULES: '{"rules":{"error_rate":{"open":5}}}' }, 'INCIDENT_RULES.rules.error_rate.close'],
     ] as const)
       expect(refusal(variables).message).toContain(named)
   })
