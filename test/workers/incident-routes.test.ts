@@ -6,7 +6,9 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { errorsAnswer, incidentDetail, incidentPage, MAX_NOTES } from '../../src/protocol/incidents.ts'
+import { eraseAnswer } from '../../src/protocol/privacy.ts'
 import { calls, failures, IncidentWorld, MINUTE } from '../support/incident-world.ts'
+import { untilErased } from './erasures.ts'
 import { askerWith, problemFrom } from './http-checks.ts'
 import { personWith, trailOf, type Person } from './people.ts'
 
@@ -196,7 +198,8 @@ describe('errors', () => {
 
 test('whoever is erased is named in no incident any more', async () => {
   await post('/i3/notes', { text: 'mine' })
-  await object.forgetPerson(moderator.id)
+  const erasure = await moderator.request('DELETE', '/api/me', {})
+  await untilErased(moderator.id, eraseAnswer.parse(await erasure.json()).receiptId)
   const found = await detail(await get('/i3', await personWith('moderator')))
   expect(found.timeline.at(-1)).toMatchObject({ text: 'mine', by: expect.stringMatching(/^erased:/) })
   expect(JSON.stringify(found)).not.toContain(moderator.id)
