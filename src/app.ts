@@ -18,6 +18,7 @@ import { chatRoutes } from './http/routes/chat.ts'
 import { conversationRoutes } from './http/routes/conversations.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
+import { errorRoutes, incidentRoutes } from './http/routes/incidents.ts'
 import { meRoutes } from './http/routes/me.ts'
 import { peopleRoutes } from './http/routes/people.ts'
 import { acceptRoutes, inviteRoutes } from './http/routes/invites.ts'
@@ -87,6 +88,8 @@ export const app = new Hono<AppEnv>()
   .route('/erasures', erasureRoutes)
   .route('/admin/audit', auditRoutes)
   .route('/admin/users', peopleRoutes)
+  .route('/admin/incidents', incidentRoutes)
+  .route('/admin/errors', errorRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

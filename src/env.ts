@@ -8,10 +8,12 @@ import type { TicketObject } from './auth/ticket-object.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
+import type { IncidentsObject } from './incidents/incidents-object.ts'
 import type { Logger } from './observability/logger.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
 import { agentList } from './protocol/agent-config.ts'
 import { providerList } from './protocol/provider-config.ts'
+import { incidentRules } from './protocol/incident-rules.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -25,6 +27,8 @@ export interface Env {
   /** Counts requests per address; where it is not bound, nobody does. */
   readonly FLOOD_GUARD?: RateLimit
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
+  /** One object, `global`. */
+  readonly INCIDENTS: DurableObjectNamespace<IncidentsObject>
   readonly DB: D1Database
   /** Workers AI, in production; locally it would need an account. */
   readonly AI?: Ai
@@ -197,6 +201,8 @@ const configShape = z
       (days) => days === 0 || days >= 30,
       'must be 0 or at least 30',
     ),
+    /** Changes to when incidents open and who hears of them: `{"rules": {"error_rate": {"open": 40}}}`. */
+    INCIDENT_RULES: json(incidentRules),
     /** Requests per address in 10 seconds: what `[[ratelimits]]` in wrangler.toml says, for the answer that refuses more. */
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */

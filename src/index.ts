@@ -9,6 +9,7 @@ import { runRetention } from './services.ts'
 export { AttemptsObject } from './auth/attempts-object.ts'
 export { TicketObject } from './auth/ticket-object.ts'
 export { ConversationObject } from './conversation/conversation-object.ts'
+export { IncidentsObject } from './incidents/incidents-object.ts'
 export { LimiterObject } from './limits/limiter-object.ts'
 export { ErasureObject } from './privacy/erasure-object.ts'
 

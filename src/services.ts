@@ -7,6 +7,8 @@ import type { LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { Agents } from './agents/registry.ts'
 import { Tokens } from './auth/tokens.ts'
+import type { DeskDeps } from './incidents/incident-desk.ts'
+import type { IncidentsObject } from './incidents/incidents-object.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
 import { createIdentity, type Identity } from './identity.ts'
@@ -67,6 +69,8 @@ export interface Services {
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
+  /** The object that knows all incidents; asked for anew each time, because one that failed once stays broken. */
+  incidents(): DurableObjectStub<IncidentsObject>
   /** Names of the plans that there are. */
   readonly plans: readonly string[]
   /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
@@ -89,6 +93,26 @@ export async function cutIn(
   )
   for (const cut of await Promise.allSettled(cuts)) {
     if (cut.status === 'rejected') loggerOf(env).error('socket_not_cut', cut.reason, { userId })
+  }
+}
+
+function incidentsOf(env: Env): DurableObjectStub<IncidentsObject> {
+  return env.INCIDENTS.get(env.INCIDENTS.idFromName('global'))
+}
+
+/** What the incidents object gets from the outside; the rest it lends itself. */
+export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | 'note' | 'report'> {
+  const logger = loggerOf(env)
+  return {
+    rules: readConfig(env).INCIDENT_RULES,
+    // Until there are endpoints, whoever watches the log is who is told.
+    webhooks: {
+      send: async (events) => {
+        for (const { id, type, data } of events) logger.warn('incident_notice', { id, type, data })
+      },
+    },
+    note: (event, details) => logger.warn(event, details),
+    report: (event, error) => logger.error(event, error),
   }
 }
 
@@ -167,6 +191,7 @@ export function createServices(env: Env): Services {
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),
+    incidents: () => incidentsOf(env),
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }

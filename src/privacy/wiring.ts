@@ -73,7 +73,10 @@ export function erasureDeps({ env, logger, standing, cutSockets }: PrivacyParts)
     countAccount: (userId) => rows.countAccountRows(env.DB, userId),
     removeAccount: (userId) => rows.removeAccountRows(env.DB, userId),
     forgetLimits: (userId) => standing(userId).forget(),
-    forgetInAudit: (userId) => forgetPerson(env.DB, userId),
+    async forgetInAudit(userId) {
+      await env.INCIDENTS.get(env.INCIDENTS.idFromName('global')).forgetPerson(userId)
+      return await forgetPerson(env.DB, userId)
+    },
     putReceipt: ({ receiptId, requestedAt, removed }, finished) =>
       rows.putReceipt(env.DB, receiptId, requestedAt, finished ? Date.now() : null, removed),
     // Neither says whose: a log outlives an erasure.

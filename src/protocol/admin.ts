@@ -102,6 +102,9 @@ export const AUDIT_ACTIONS = [
   'admin_users_read',
   'admin_usage_read',
   'admin_audit_read',
+  'incident_acknowledged',
+  'incident_resolved',
+  'incident_noted',
 ] as const
 export const auditAction = z.enum(AUDIT_ACTIONS)
 export type AuditAction = z.infer<typeof auditAction>

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { AccountApi } from '../../src/client/api-account.ts'
+import { IncidentsApi } from '../../src/client/api-incidents.ts'
 import { MembersApi } from '../../src/client/api-members.ts'
 import { createParley, memoryStore } from '../../src/client/index.ts'
 import { FakeEnvironment, json, problemOf, type FakeRequest } from '../support/fake-environment.ts'
@@ -51,6 +52,59 @@ test('keys of machines: each call names its route, its method and its body', asy
     ['GET', '/api/keys', undefined],
     ['POST', '/api/keys', body],
     ['DELETE', '/api/keys/k%2F1', undefined],
+  ])
+})
+
+test('incidents: each call names its route, its method and its body', async () => {
+  const { env, parley, respond } = setUp()
+  const at = '2026-11-20T10:00:00.000Z'
+  const incident = {
+    id: 'i1',
+    rule: 'error_rate',
+    kind: 'error_rate',
+    subject: 'openai',
+    severity: 'critical',
+    title: 'Many calls fail: openai',
+    state: 'open',
+    level: 1,
+    openedAt: at,
+    acknowledgedAt: null,
+    acknowledgedBy: null,
+    resolvedAt: null,
+    resolvedBy: null,
+    reopened: 0,
+    value: 50,
+    summary: 'half of them',
+    peak: { value: 50, at, summary: 'half of them' },
+  }
+  const page = { incidents: [incident], next: null }
+  const counted = { from: at, to: at, group: 'minute', rows: [], truncated: false }
+  env.respond = (request) => {
+    if (!request.path.startsWith('/api/admin')) return respond(request)
+    if (request.path.endsWith('/post-mortem')) return new Response('# Draft')
+    if (request.path.startsWith('/api/admin/errors')) return json(200, counted)
+    if (request.path.endsWith('?state=open')) return json(200, page)
+    return json(200, { ...incident, timeline: [] })
+  }
+  const api = new IncidentsApi(parley.caller)
+  expect(await api.list({ state: 'open' })).toEqual(page)
+  expect(await api.get('i1')).toEqual({ ...incident, timeline: [] })
+  await api.acknowledge('i1')
+  await api.resolve('i1')
+  await api.resolve('i1', 'over')
+  await api.addNote('i/1', 'look')
+  expect(await api.postMortem('i1')).toBe('# Draft')
+  expect(await api.errors({ group: 'minute' })).toEqual(counted)
+  const calls = env.requests.filter(({ path }) => path.startsWith('/api/admin'))
+  expect(calls.map(({ method, path, body }) => [method, path.slice('/api/admin'.length), body])).toEqual([
+    ['GET', '/incidents?state=open', undefined],
+    ['GET', '/incidents/i1', undefined],
+    ['POST', '/incidents/i1/acknowledge', undefined],
+    ['POST', '/incidents/i1/resolve', {}],
+    ['POST', '/incidents/i1/resolve', { note: 'over' }],
+    ['POST', '/incidents/i%2F1/notes', { text: 'look' }],
+    ['GET', '/incidents/i1/post-mortem', undefined],
+    ['GET', '/errors?group=minute', undefined],
   ])
 })
 

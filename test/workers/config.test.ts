@@ -60,6 +60,7 @@ describe('the configuration', () => {
       PLANS: {},
       MODEL_PRICES: {},
       FRAME_RATES: {},
+      INCIDENT_RULES: { reopenMinutes: 10 },
     })
     for (const [variables, named] of [
       [{ PLANS: '{' }, 'PLANS is invalid: is not valid JSON'],
@@ -75,6 +76,7 @@ describe('the configuration', () => {
       [{ MODEL_PROVIDERS: '[{"name":"a","kind":"openai"}]' }, 'MODEL_PROVIDERS.0.models'],
       [{ MODEL_PROVIDERS: '[{"name":"A","kind":"offline"}]' }, 'MODEL_PROVIDERS.0.name'],
       [{ MODEL_PROVIDERS: '[{"name":"a","kind":"offline","key":"sk-1"}]' }, 'MODEL_PROVIDERS.0.key'],
+      [{ INCIDENT_RULES: '{"rules":{"error_rate":{"open":5}}}' }, 'INCIDENT_RULES.rules.error_rate.close'],
     ] as const)
       expect(refusal(variables).message).toContain(named)
   })

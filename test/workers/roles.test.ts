@@ -74,6 +74,13 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'PATCH /api/admin/users/:id': ['admin:users:update', 'a'],
   'POST /api/admin/users/:id/suspend': ['admin:users:suspend', 'ma'],
   'POST /api/admin/users/:id/unsuspend': ['admin:users:suspend', 'ma'],
+  'GET /api/admin/incidents': ['admin:incidents:read', 'ma'],
+  'GET /api/admin/incidents/:id': ['admin:incidents:read', 'ma'],
+  'GET /api/admin/incidents/:id/post-mortem': ['admin:incidents:read', 'ma'],
+  'POST /api/admin/incidents/:id/acknowledge': ['admin:incidents:handle', 'ma'],
+  'POST /api/admin/incidents/:id/resolve': ['admin:incidents:handle', 'ma'],
+  'POST /api/admin/incidents/:id/notes': ['admin:incidents:handle', 'ma'],
+  'GET /api/admin/errors': ['admin:incidents:read', 'ma'],
 }
 
 const declared = (route: string): unknown[] =>

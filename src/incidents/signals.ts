@@ -1,0 +1,95 @@
+/**
+ * What the installation says of itself besides numbers: which breakers are not closed and what is paused, since when, and
+ * what of it has just changed. Pure; the newest state is a row, so that a restart does not make it look new.
+ */
+import type { Entry, IncidentRecord } from './incident.ts'
+import type { Observation } from './observation.ts'
+import { ALL } from './rules.ts'
+
+/**
+ * A breaker that nobody has spoken of for this long counts as quiet: without calls nothing probes it, and an incident that
+ * only the next question of somebody could end would wake people all night.
+ */
+export const STALE_MS = 5 * 60_000
+
+export interface Breaker {
+  readonly provider: string
+  readonly model: string
+  readonly state: 'open' | 'half_open'
+  /** When it left closed, ms since the epoch. */
+  readonly since: number
+}
+
+export interface Signals {
+  /** Of the newest observation. */
+  readonly at: number
+  readonly ms: number
+  readonly breakers: readonly Breaker[]
+  readonly paused: readonly { readonly what: string; readonly since: number }[]
+}
+
+export interface SignalChange extends Entry {
+  /** Null: it is about everyone. */
+  readonly provider: string | null
+}
+
+export const SILENCE: Signals = { at: 0, ms: 0, breakers: [], paused: [] }
+
+const nameOf = ({ provider, model }: Pick<Breaker, 'provider' | 'model'>): string => `${provider}/${model}`
+
+/** @param at when the observation is taken to have been made */
+export function nextSignals(
+  before: Signals,
+  observation: Observation,
+  at: number,
+): { readonly signals: Signals; readonly changes: readonly SignalChange[] } {
+  const known = new Map(before.breakers.map((breaker) => [nameOf(breaker), breaker]))
+  const breakers = observation.breakers.map(({ provider, model, state }): Breaker => {
+    const since = known.get(nameOf({ provider, model }))?.since ?? at
+    return { provider, model, state, since }
+  })
+  const paused = observation.paused.map((what) => ({
+    what,
+    since: before.paused.find((each) => each.what === what)?.since ?? at,
+  }))
+  const changes = [
+    ...breakers
+      .filter((now) => known.get(nameOf(now))?.state !== now.state)
+      .map((now) => breakerEntry(now, now.state, at)),
+    ...before.breakers
+      .filter((was) => !breakers.some((now) => nameOf(now) === nameOf(was)))
+      .map((was) => breakerEntry(was, 'closed', at)),
+    ...paused.filter(({ since }) => since === at).map(({ what }) => pauseEntry(what, 'paused', at)),
+    ...before.paused
+      .filter(({ what }) => !observation.paused.includes(what))
+      .map(({ what }) => pauseEntry(what, 'resumed', at)),
+  ]
+  return { signals: { at: observation.at, ms: observation.ms, breakers, paused }, changes }
+}
+
+/** What a new incident begins with: what was so before it opened. */
+export function standing(signals: Signals): SignalChange[] {
+  return [
+    ...signals.breakers.map((breaker) => breakerEntry(breaker, breaker.state, breaker.since)),
+    ...signals.paused.map(({ what, since }) => pauseEntry(what, 'paused', since)),
+  ]
+}
+
+/** Breakers that are not closed, as far as anybody still says so. */
+export function breakersNow({ at, breakers }: Signals, now: number): readonly Breaker[] {
+  return now - at <= STALE_MS ? breakers : []
+}
+
+export function concerns({ provider }: SignalChange, { subject }: Pick<IncidentRecord, 'subject'>): boolean {
+  return provider === null || subject === ALL || provider === subject
+}
+
+function breakerEntry(breaker: Breaker, state: Breaker['state'] | 'closed', at: number): SignalChange {
+  const kind = `breaker_${state === 'open' ? 'opened' : state}` as const
+  return { at, kind, text: nameOf(breaker), by: null, provider: breaker.provider }
+}
+
+function pauseEntry(what: string, kind: 'paused' | 'resumed', at: number): SignalChange {
+  const provider = what.startsWith('provider:') ? what.slice('provider:'.length) : null
+  return { at, kind, text: what, by: null, provider }
+}
