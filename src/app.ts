@@ -19,6 +19,7 @@ import { conversationRoutes } from './http/routes/conversations.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { meRoutes } from './http/routes/me.ts'
+import { providerRoutes, switchRoutes } from './http/routes/operations.ts'
 import { peopleRoutes } from './http/routes/people.ts'
 import { acceptRoutes, inviteRoutes } from './http/routes/invites.ts'
 import { memberRoutes } from './http/routes/members.ts'
@@ -87,6 +88,8 @@ export const app = new Hono<AppEnv>()
   .route('/erasures', erasureRoutes)
   .route('/admin/audit', auditRoutes)
   .route('/admin/users', peopleRoutes)
+  .route('/admin/providers', providerRoutes)
+  .route('/admin/switches', switchRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

@@ -9,7 +9,9 @@ import type { ConversationObject } from './conversation/conversation-object.ts'
 import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
 import type { Logger } from './observability/logger.ts'
+import type { OperationsObject } from './operations/operations-object.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
+import { breakerSettings } from './protocol/operations.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -23,6 +25,7 @@ export interface Env {
   /** Counts requests per address; where it is not bound, nobody does. */
   readonly FLOOD_GUARD?: RateLimit
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
+  readonly OPERATIONS: DurableObjectNamespace<OperationsObject>
   readonly DB: D1Database
   readonly [variable: string]: unknown
 }
@@ -165,6 +168,8 @@ const configShape = z
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */
     NEWCOMERS_PER_HOUR: int(undefined, 0, 1_000_000),
+    /** When the breaker of a model opens and closes: `{"failureShare": 0.3, "openMs": 30000}`. */
+    BREAKER: json(breakerSettings),
     MAX_QUEUED_TURNS: int(16, 0, 1_000),
     /** How soon a turn whose process died is taken up again when nobody asks for it. */
     TURN_WATCHDOG_MS: int(15_000, 100, 600_000),

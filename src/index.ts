@@ -11,6 +11,7 @@ export { TicketObject } from './auth/ticket-object.ts'
 export { ConversationObject } from './conversation/conversation-object.ts'
 export { LimiterObject } from './limits/limiter-object.ts'
 export { ErasureObject } from './privacy/erasure-object.ts'
+export { OperationsObject } from './operations/operations-object.ts'
 
 export default {
   fetch: app.fetch,

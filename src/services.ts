@@ -19,6 +19,10 @@ import { OfflineModel } from './models/offline.ts'
 import { OpenAIModel } from './models/openai.ts'
 import { costOf, DEFAULT_PRICES } from './models/prices.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
+import { deskOf, linkTo, type OperationsDesk } from './operations/operations-calls.ts'
+import type { OperationsLink } from './operations/operations-link.ts'
+import type { OperationsDeps } from './operations/operations.ts'
+import type { ConfiguredProvider } from './operations/provider-list.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
 import { listConversations, putConversation, removeConversation } from './storage/directory.ts'
@@ -68,6 +72,11 @@ export interface Services {
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
+  /** Who is asked for answers, in this order. */
+  providers(): readonly ConfiguredProvider[]
+  readonly operations: OperationsDesk
+  /** What this isolate knows of the providers' health, and what it reports. */
+  readonly operationsLink: OperationsLink
   /** Names of the plans that there are. */
   readonly plans: readonly string[]
   /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
@@ -161,6 +170,9 @@ export function createServices(env: Env): Services {
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),
+    providers: () => providersOf(env, config),
+    operations: deskOf(env.OPERATIONS, () => providersOf(env, config)),
+    operationsLink: operationsLinkOf(env),
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }
@@ -217,6 +229,34 @@ export function conversationParts(
     warn: (event, details) => logger.warn(event, details),
     report: (event, error, details) => logger.error(event, error, details),
   }
+}
+
+/** What the object of operations gets from the outside; the rest it lends itself. */
+export function operationsParts(env: Env): Pick<OperationsDeps, 'breaker' | 'log' | 'cost'> {
+  const config = readConfig(env)
+  const prices = { ...DEFAULT_PRICES, ...config.MODEL_PRICES }
+  return {
+    breaker: config.BREAKER,
+    log: (event, details) => loggerOf(env).warn(event, details),
+    cost: (_provider, model, tokens) => costOf(prices, model, tokens).micros,
+  }
+}
+
+const links = new WeakMap<Env, OperationsLink>()
+
+/** One for all requests and conversations of an isolate. */
+export function operationsLinkOf(env: Env): OperationsLink {
+  const known = links.get(env)
+  if (known) return known
+  const link = linkTo(env.OPERATIONS, readConfig(env).BREAKER.slowMs)
+  links.set(env, link)
+  return link
+}
+
+function providersOf(env: Env, config: Config): ConfiguredProvider[] {
+  const { name, defaultModel } = modelOf(env, config)
+  const kind = name === 'offline' ? 'offline' : 'openai'
+  return [{ name, kind, models: [...new Set([defaultModel, ...config.OPENAI_MODELS])] }]
 }
 
 const plans = new WeakMap<Env, Plans>()

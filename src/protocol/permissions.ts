@@ -36,6 +36,8 @@ const BY_ROLE = {
   'admin:users:update': ADMINS,
   'admin:usage:read': ADMINS,
   'admin:audit:read': ADMINS,
+  'admin:operations:read': STAFF,
+  'admin:operations:switch': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

@@ -5,7 +5,12 @@ declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import('../../src/index.ts')
     durableNamespaces:
-      'ConversationObject' | 'TicketObject' | 'LimiterObject' | 'AttemptsObject' | 'ErasureObject'
+      | 'ConversationObject'
+      | 'TicketObject'
+      | 'LimiterObject'
+      | 'AttemptsObject'
+      | 'ErasureObject'
+      | 'OperationsObject'
   }
   interface Env {
     CONVERSATIONS: import('../../src/env.ts').Env['CONVERSATIONS']
@@ -15,6 +20,7 @@ declare namespace Cloudflare {
     /** A flood guard of few requests, for its test. */
     FLOOD_TEST: RateLimit
     ERASURES: import('../../src/env.ts').Env['ERASURES']
+    OPERATIONS: import('../../src/env.ts').Env['OPERATIONS']
     DB: D1Database
   }
 }

@@ -74,6 +74,9 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'PATCH /api/admin/users/:id': ['admin:users:update', 'a'],
   'POST /api/admin/users/:id/suspend': ['admin:users:suspend', 'ma'],
   'POST /api/admin/users/:id/unsuspend': ['admin:users:suspend', 'ma'],
+  'GET /api/admin/providers': ['admin:operations:read', 'ma'],
+  'POST /api/admin/providers/:name/reset': ['admin:operations:switch', 'a'],
+  'POST /api/admin/switches': ['admin:operations:switch', 'a'],
 }
 
 const declared = (route: string): unknown[] =>

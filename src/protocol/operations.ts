@@ -1,0 +1,132 @@
+/**
+ * What an operator sees and switches: providers with their breakers and recent calls, and the kill switch. Also the shape
+ * of `BREAKER`, by which a breaker opens and closes; here, because the configuration may import nothing but the protocol.
+ */
+import * as z from 'zod'
+import { reason } from './admin.ts'
+import { modelName } from './ids.ts'
+import { providerConfig, providerName } from './provider-config.ts'
+
+const count = z.int().min(1).max(100_000)
+const ms = z.int().min(1).max(3_600_000)
+const share = z.number().gt(0).max(1)
+
+/** When the breaker of one model of one provider opens, and how it closes again. All times in ms. */
+export const breakerSettings = z.strictObject({
+  /** It opens when, of at least `minCalls` calls in this time, so many failed or so many were slow. */
+  windowMs: ms.min(10).default(30_000),
+  minCalls: count.default(10),
+  failureShare: share.default(0.5),
+  slowShare: share.default(0.8),
+  /** A call whose first text comes later than this is slow. */
+  slowMs: ms.default(20_000),
+  /** It opens after so many failures in a row, however few calls there were. */
+  failuresInRow: count.default(5),
+  /** The same for refused credentials and used-up quotas, which do not heal by themselves. */
+  refusalsInRow: count.default(3),
+  /** How long it stays open, doubled each time it opens again, up to the second. */
+  openMs: ms.default(15_000),
+  maxOpenMs: ms.default(120_000),
+  /** Longest `Retry-After` of a provider that is followed. */
+  maxRetryAfterMs: ms.default(300_000),
+  /** Calls that a half-open breaker lets through at a time, and how long one may go without being heard of. */
+  probes: count.max(100).default(3),
+  probeLeaseMs: ms.default(30_000),
+  /** Probes that must succeed before it closes. */
+  closeAfter: count.default(2),
+})
+export type BreakerSettings = Readonly<z.infer<typeof breakerSettings>>
+
+const at = z.iso.datetime()
+
+/** What can be paused: all turns, one provider, or one model wherever it is offered. */
+export const switchTarget = z.union([
+  z.literal('all'),
+  z.templateLiteral(['provider:', providerName]),
+  z.templateLiteral(['model:', modelName]),
+])
+export type SwitchTarget = z.infer<typeof switchTarget>
+
+/** `POST /admin/switches` → {@link switchState} */
+export const switchBody = z
+  .strictObject({
+    target: switchTarget,
+    paused: z.boolean(),
+    /** Why; who is refused reads it. Needed to pause. */
+    reason: reason.optional(),
+    /** Calls that are running are ended as well. */
+    stopRunning: z.boolean().optional(),
+  })
+  .refine((body) => !body.paused || body.reason !== undefined, {
+    message: 'is needed to pause',
+    path: ['reason'],
+  })
+export type SwitchBody = z.input<typeof switchBody>
+
+export const pause = z.object({
+  target: switchTarget,
+  reason: z.string(),
+  /** Whose decision it was: a user id. */
+  by: z.string(),
+  at,
+  stopRunning: z.boolean(),
+})
+export type PauseState = z.infer<typeof pause>
+
+export const switchState = z.object({ target: switchTarget, paused: z.boolean(), pause: pause.nullable() })
+export type SwitchState = z.infer<typeof switchState>
+
+/** `POST /admin/providers/:name/reset`; without a model, all of that provider. → {@link resetAnswer} */
+export const resetBody = z.strictObject({ model: modelName.optional() })
+export type ResetBody = z.infer<typeof resetBody>
+export const resetAnswer = z.object({
+  provider: z.string(),
+  /** Models whose breaker was not closed, and now is. */
+  closed: z.array(z.string()),
+})
+export type ResetAnswer = z.infer<typeof resetAnswer>
+
+export const breakerState = z.object({
+  state: z.enum(['closed', 'open', 'half_open']),
+  /** Of its last change, in words; null when there was none that is remembered. */
+  why: z.string().nullable(),
+  since: at.nullable(),
+  /** When it lets the first calls through again; null unless it is open. */
+  retryAt: at.nullable(),
+  /** How often it opened, as far as is remembered. */
+  opened: z.int(),
+})
+export type BreakerView = z.infer<typeof breakerState>
+
+export const recentCalls = z.object({
+  calls: z.int(),
+  /** By class of failure; only those that there were. */
+  failures: z.record(z.string(), z.int()),
+  /** Estimates, ms; null when nothing came. */
+  firstTokenMs: z.object({ p50: z.number().nullable(), p95: z.number().nullable() }),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  /** Millionths of a US dollar. */
+  costMicros: z.int(),
+})
+export type RecentCalls = z.infer<typeof recentCalls>
+
+/** `GET /admin/providers` */
+export const providersAnswer = z.object({
+  /** In the order in which they are asked. */
+  providers: z.array(
+    z.object({
+      name: z.string(),
+      kind: providerConfig.shape.kind,
+      paused: pause.nullable(),
+      models: z.array(
+        z.object({ model: z.string(), paused: pause.nullable(), breaker: breakerState, recent: recentCalls }),
+      ),
+    }),
+  ),
+  /** Everything that is paused, also what is not configured any more. */
+  pauses: z.array(pause),
+  /** How far back `recent` goes, ms. */
+  recentMs: z.int(),
+})
+export type ProvidersAnswer = z.infer<typeof providersAnswer>
