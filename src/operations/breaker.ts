@@ -6,7 +6,7 @@
  */
 import { FAILURES } from '../models/failure.ts'
 import type { CallReport } from '../models/provider-gate.ts'
-import type { BreakerSettings } from '../protocol/operations.ts'
+import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 

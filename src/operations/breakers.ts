@@ -3,7 +3,7 @@
  * they are needed, and tells of every change. When one opens and closes is in `breaker.ts`.
  */
 import type { CallReport } from '../models/provider-gate.ts'
-import type { BreakerSettings } from '../protocol/operations.ts'
+import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 import { Breaker, type BreakerChange, type BreakerState, type OpenFact } from './breaker.ts'
 import type { FactStore } from './facts.ts'
 import { keyOf, type UnhealthyModel } from './snapshot.ts'

@@ -6,7 +6,8 @@
  */
 import type { Observation, QueueObservation } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
-import type { BreakerSettings, SwitchTarget } from '../protocol/operations.ts'
+import type { BreakerSettings } from '../protocol/breaker-settings.ts'
+import type { SwitchTarget } from '../protocol/operations.ts'
 import { Breakers, type BreakerDetails, type NamedChange } from './breakers.ts'
 import type { ModelSum } from './call-sums.ts'
 import type { FactStore } from './facts.ts'

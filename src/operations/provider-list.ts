@@ -9,6 +9,7 @@ import type {
   RecentCalls,
   SwitchTarget,
 } from '../protocol/operations.ts'
+import type { ProviderConfig } from '../protocol/provider-config.ts'
 import type { BreakerDetails } from './breakers.ts'
 import { percentile, type ModelSum } from './call-sums.ts'
 import type { Overview } from './operations.ts'
@@ -17,7 +18,7 @@ import { keyOf, type Pause } from './snapshot.ts'
 /** A provider as it is configured. */
 export interface ConfiguredProvider {
   readonly name: string
-  readonly kind: ProvidersAnswer['providers'][number]['kind']
+  readonly kind: ProviderConfig['kind']
   readonly models: readonly string[]
 }
 

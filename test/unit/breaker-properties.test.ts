@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FAILURES } from '../../src/models/failure.ts'
 import { Breaker, SLOTS, type CountedCall } from '../../src/operations/breaker.ts'
-import { breakerSettings, type BreakerSettings } from '../../src/protocol/operations.ts'
+import { breakerSettings, type BreakerSettings } from '../../src/protocol/breaker-settings.ts'
 
 interface Step {
   readonly gap: number

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FAILURE_CLASSES, FAILURES } from '../../src/models/failure.ts'
 import { Breaker, type BreakerChange, type CountedCall } from '../../src/operations/breaker.ts'
-import { breakerSettings, type BreakerSettings } from '../../src/protocol/operations.ts'
+import { breakerSettings, type BreakerSettings } from '../../src/protocol/breaker-settings.ts'
 
 const STANDARD = breakerSettings.parse({})
 const T0 = 1_800_000_000_000

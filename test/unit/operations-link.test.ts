@@ -219,7 +219,7 @@ describe('reports', () => {
     gate.report(callReport('bad_request'))
     expect(asked).toHaveLength(1)
     clock.advance(500)
-    gate.fresh()
+    void gate.fresh()
     await settle()
     expect(told()).toHaveLength(51)
   })
@@ -277,7 +277,7 @@ describe('reports', () => {
     for (const code of ['unavailable', 'internal', 'unavailable']) note(code)
     expect(asked).toHaveLength(1)
     clock.advance(600)
-    gate.fresh()
+    void gate.fresh()
     await settle()
     expect(asked[1]?.batch?.routeFailures).toEqual([
       { route: 'POST /api/chat', code: 'unavailable', detail: 'It is unavailable.', count: 2 },

@@ -70,8 +70,17 @@ describe('the configuration', () => {
       ],
       [{ MODEL_PRICES: '{"m":{"input":1}}' }, 'MODEL_PRICES.m.output'],
       [{ FRAME_RATES: '[]' }, 'FRAME_RATES'],
+      [{ BREAKER: '{"failureShare":0}' }, 'BREAKER.failureShare'],
+      [{ BREAKER: '{"probes":1.5}' }, 'BREAKER.probes'],
+      [{ BREAKER: '{"openS":15}' }, 'BREAKER'],
     ] as const)
       expect(refusal(variables).message).toContain(named)
+  })
+
+  test('takes a part of the numbers of a breaker, and the standard for the rest', () => {
+    const standard = read({}).BREAKER
+    expect(standard).toMatchObject({ windowMs: 30_000, failureShare: 0.5, openMs: 15_000, probes: 3 })
+    expect(read({ BREAKER: '{"openMs":1000}' }).BREAKER).toEqual({ ...standard, openMs: 1_000 })
   })
 
   test('takes an empty variable for one that is not set', () => {
