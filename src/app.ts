@@ -20,6 +20,7 @@ import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { errorRoutes, incidentRoutes } from './http/routes/incidents.ts'
 import { meRoutes } from './http/routes/me.ts'
+import { providerRoutes, switchRoutes } from './http/routes/operations.ts'
 import { peopleRoutes } from './http/routes/people.ts'
 import { acceptRoutes, inviteRoutes } from './http/routes/invites.ts'
 import { memberRoutes } from './http/routes/members.ts'
@@ -90,6 +91,8 @@ export const app = new Hono<AppEnv>()
   .route('/admin/users', peopleRoutes)
   .route('/admin/incidents', incidentRoutes)
   .route('/admin/errors', errorRoutes)
+  .route('/admin/providers', providerRoutes)
+  .route('/admin/switches', switchRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

@@ -10,10 +10,12 @@ import type { LimiterObject } from './limits/limiter-object.ts'
 import { AppError } from './errors.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
 import type { Logger } from './observability/logger.ts'
+import type { OperationsObject } from './operations/operations-object.ts'
 import type { AuditAction, AuditDetails } from './protocol/admin.ts'
 import { agentList } from './protocol/agent-config.ts'
 import { providerList } from './protocol/provider-config.ts'
 import { incidentRules } from './protocol/incident-rules.ts'
+import { breakerSettings } from './protocol/breaker-settings.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
@@ -29,6 +31,7 @@ export interface Env {
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
   /** One object, `global`. */
   readonly INCIDENTS: DurableObjectNamespace<IncidentsObject>
+  readonly OPERATIONS: DurableObjectNamespace<OperationsObject>
   readonly DB: D1Database
   /** Workers AI, in production; locally it would need an account. */
   readonly AI?: Ai
@@ -207,6 +210,8 @@ const configShape = z
     FLOOD_LIMIT: int(1_000, 1, 1_000_000),
     /** New guests and accounts of one network, for each has quotas of their own. 0: nobody counts; the standard locally. */
     NEWCOMERS_PER_HOUR: int(undefined, 0, 1_000_000),
+    /** When the breaker of a model opens and closes: `{"failureShare": 0.3, "openMs": 30000}`. */
+    BREAKER: json(breakerSettings),
     MAX_QUEUED_TURNS: int(16, 0, 1_000),
     /** How long a message waits for a place with a provider that has limits. */
     QUEUE_TIMEOUT_MS: int(120_000, 100, 3_600_000),

@@ -12,6 +12,7 @@ export { ConversationObject } from './conversation/conversation-object.ts'
 export { IncidentsObject } from './incidents/incidents-object.ts'
 export { LimiterObject } from './limits/limiter-object.ts'
 export { ErasureObject } from './privacy/erasure-object.ts'
+export { OperationsObject } from './operations/operations-object.ts'
 
 export default {
   fetch: app.fetch,

@@ -11,6 +11,7 @@ import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates } from './limits/plans.ts'
 import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
 import { costOf } from './models/prices.ts'
+import { modelOf, operationsLinkOf } from './operating.ts'
 import { providersFor } from './providers.ts'
 import { agentsOf, createServices, cutIn, loggerOf, plansOf } from './services.ts'
 import { findAnswer, putAnswer } from './storage/answer-cache.ts'
@@ -40,11 +41,11 @@ export function conversationParts(
   const logger = loggerOf(env)
   const providers = providersFor(env, config)
   return {
-    model: providers.model,
+    model: modelOf(env),
     agents: agentsOf(env),
     cache: answerCacheOf(env),
     admission: NO_QUEUES,
-    paused: () => null,
+    paused: () => operationsLinkOf(env).pausedForAll(),
     settings: {
       contextTokens: config.CONTEXT_TOKENS,
       answerTokens: config.ANSWER_TOKENS,

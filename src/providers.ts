@@ -5,14 +5,13 @@
  * The gate in front of them is handed in: what is known of providers' health and room lives elsewhere.
  */
 import type { Config, Env } from './env.ts'
-import { monotonicMs } from './models/call-guard.ts'
 import { candidatesOf, namesOf } from './models/candidates.ts'
 import { ModelChain } from './models/chain.ts'
 import type { Model } from './models/model.ts'
 import { OfflineModel } from './models/offline.ts'
 import { OpenAIModel } from './models/openai.ts'
 import { DEFAULT_PRICES, type Prices } from './models/prices.ts'
-import { OPEN_GATE, type ProviderGate } from './models/provider-gate.ts'
+import type { ProviderGate } from './models/provider-gate.ts'
 import { pricesOf, providersOf, type Provider } from './models/provider-list.ts'
 import { RetryBudget } from './models/retry-budget.ts'
 import { waitFor } from './models/wait.ts'
@@ -21,34 +20,42 @@ import { WorkersAiModel, type AiBinding } from './models/workers-ai.ts'
 export interface Providers {
   /** In the order in which they are asked. */
   readonly list: readonly Provider[]
-  /** All of them, as one. */
-  readonly model: Model
   /** What a caller may name: models and tiers. */
   readonly names: readonly string[]
   readonly prices: Prices
+  /** Who may answer a request that names this, in order; each provider once. */
+  candidates(name: string): ReturnType<typeof candidatesOf>
   /** The model that a tier means, for what it is expected to cost; any other name is its own. */
-  readonly modelBehind: (name: string) => string
+  modelBehind(name: string): string
 }
 
 const built = new WeakMap<Env, Providers>()
 
-/**
- * @param gateOf makes the gate; asked once
- * @throws AppError `misconfigured` naming the secret or binding that a provider lacks
- */
-export function providersFor(
-  env: Env,
-  config: Config,
-  gateOf: (list: readonly Provider[]) => ProviderGate = () => OPEN_GATE,
-): Providers {
+/** @throws AppError `misconfigured` naming the secret or binding that a provider lacks */
+export function providersFor(env: Env, config: Config): Providers {
   const known = built.get(env)
   if (known) return known
   const list = providersOf(config, env)
-  const models = new Map(list.map((provider) => [provider.name, adapterOf(provider, env, config)]))
   const candidates = rememberAll((name) => candidatesOf(list, name))
-  const chain = new ModelChain({
-    gate: gateOf(list),
-    budget: new RetryBudget(monotonicMs),
+  const names = namesOf(list)
+  const providers: Providers = {
+    list,
+    names,
+    prices: { ...DEFAULT_PRICES, ...pricesOf(list), ...config.MODEL_PRICES },
+    candidates,
+    modelBehind: (name) => (names.includes(name) ? candidates(name)[0].model : name),
+  }
+  built.set(env, providers)
+  return providers
+}
+
+/** All of them, as one model, behind a gate. */
+export function chainOf(env: Env, config: Config, gate: ProviderGate): Model {
+  const { list, candidates } = providersFor(env, config)
+  const models = new Map(list.map((provider) => [provider.name, adapterOf(provider, env, config)]))
+  return new ModelChain({
+    gate,
+    budget: new RetryBudget(Date.now),
     candidatesOf: candidates,
     modelOf: (provider) => models.get(provider) ?? unknownProvider(provider),
     retries: config.MODEL_RETRIES,
@@ -59,16 +66,6 @@ export function providersFor(
     random: Math.random,
     wait: waitFor,
   })
-  const names = namesOf(list)
-  const providers: Providers = {
-    list,
-    model: chain,
-    names,
-    prices: { ...DEFAULT_PRICES, ...pricesOf(list), ...config.MODEL_PRICES },
-    modelBehind: (name) => (names.includes(name) ? candidates(name)[0].model : name),
-  }
-  built.set(env, providers)
-  return providers
 }
 
 function adapterOf(provider: Provider, env: Env, config: Config): Model {

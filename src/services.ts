@@ -7,7 +7,6 @@ import type { LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { Agents } from './agents/registry.ts'
 import { Tokens } from './auth/tokens.ts'
-import type { DeskDeps } from './incidents/incident-desk.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
@@ -18,6 +17,10 @@ import type { Standing } from './limits/standing.ts'
 import { factsOfPayer, payerOf } from './limits/turn-accounts.ts'
 import type { Model } from './models/model.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
+import { deskOf, type OperationsDesk } from './operations/operations-calls.ts'
+import type { OperationsLink } from './operations/operations-link.ts'
+import type { ConfiguredProvider } from './operations/provider-list.ts'
+import { incidentsOf, modelOf, operationsLinkOf } from './operating.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
 import { providersFor } from './providers.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
@@ -71,6 +74,11 @@ export interface Services {
   readonly privacy: Privacy
   /** The object that knows all incidents; asked for anew each time, because one that failed once stays broken. */
   incidents(): DurableObjectStub<IncidentsObject>
+  /** Who is asked for answers, in this order. */
+  providers(): readonly ConfiguredProvider[]
+  readonly operations: OperationsDesk
+  /** What this isolate knows of the providers' health, and what it reports. */
+  readonly operationsLink: OperationsLink
   /** Names of the plans that there are. */
   readonly plans: readonly string[]
   /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
@@ -93,26 +101,6 @@ export async function cutIn(
   )
   for (const cut of await Promise.allSettled(cuts)) {
     if (cut.status === 'rejected') loggerOf(env).error('socket_not_cut', cut.reason, { userId })
-  }
-}
-
-function incidentsOf(env: Env): DurableObjectStub<IncidentsObject> {
-  return env.INCIDENTS.get(env.INCIDENTS.idFromName('global'))
-}
-
-/** What the incidents object gets from the outside; the rest it lends itself. */
-export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | 'note' | 'report'> {
-  const logger = loggerOf(env)
-  return {
-    rules: readConfig(env).INCIDENT_RULES,
-    // Until there are endpoints, whoever watches the log is who is told.
-    webhooks: {
-      send: async (events) => {
-        for (const { id, type, data } of events) logger.warn('incident_notice', { id, type, data })
-      },
-    },
-    note: (event, details) => logger.warn(event, details),
-    report: (event, error) => logger.error(event, error),
   }
 }
 
@@ -163,7 +151,7 @@ export function createServices(env: Env): Services {
     config,
     logger,
     ready,
-    model: providersFor(env, config).model,
+    model: modelOf(env),
     agents: agentsOf(env),
     tokens,
     identity: createIdentity({
@@ -192,6 +180,9 @@ export function createServices(env: Env): Services {
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),
     incidents: () => incidentsOf(env),
+    providers: () => providersFor(env, config).list,
+    operations: deskOf(env.OPERATIONS, () => providersFor(env, config).list),
+    operationsLink: operationsLinkOf(env),
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }

@@ -4,6 +4,8 @@
  */
 import * as admin from '../protocol/admin.ts'
 import type { AdminUser, AuditPage, ChangeUserBody, UserPage } from '../protocol/admin.ts'
+import * as operations from '../protocol/operations.ts'
+import type { ProvidersAnswer, ResetAnswer, SwitchBody, SwitchState } from '../protocol/operations.ts'
 import { adminUsageAnswer, type AdminUsageAnswer, type UsageGroup } from '../protocol/usage.ts'
 import { search, type Caller } from './caller.ts'
 
@@ -58,6 +60,27 @@ export class AdminApi {
   async audit(filter: AuditFilter): Promise<AuditPage> {
     const path = `/api/admin/audit${search({ ...filter })}`
     return await this.#caller.json({ method: 'GET', path }, admin.auditPage)
+  }
+
+  /** How each model of each provider is. */
+  async providers(): Promise<ProvidersAnswer> {
+    return await this.#caller.json(
+      { method: 'GET', path: '/api/admin/providers' },
+      operations.providersAnswer,
+    )
+  }
+
+  /** The kill switch: pauses a provider, a model or all turns, or ends that. */
+  async switch(body: SwitchBody): Promise<SwitchState> {
+    const call = { method: 'POST', path: '/api/admin/switches', body } as const
+    return await this.#caller.json(call, operations.switchState)
+  }
+
+  /** Closes the breakers of a provider, or of one of its models. */
+  async resetBreaker(provider: string, model?: string): Promise<ResetAnswer> {
+    const path = `/api/admin/providers/${encodeURIComponent(provider)}/reset`
+    const body = model === undefined ? {} : { model }
+    return await this.#caller.json({ method: 'POST', path, body }, operations.resetAnswer)
   }
 }
 

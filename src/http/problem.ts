@@ -4,10 +4,12 @@
  */
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { matchedRoutes } from 'hono/route'
+import { METHOD_NAME_ALL } from 'hono/router'
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts'
 import type { AppEnv } from '../env.ts'
 import type { Problem } from '../protocol/http.ts'
-import { loggerOf } from '../services.ts'
+import { loggerOf, type Services } from '../services.ts'
 
 /** What Hono's own middleware throws, by status. */
 const OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -26,7 +28,21 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
     const logger = c.var.logger ?? loggerOf(c.env).with({ requestId: c.var.requestId })
     logger.error('request_failed', error, { method: c.req.method, path: c.req.path })
   }
+  if (known.status >= 500) noteFailure(c, known, error)
   return problemResponse(c, known)
+}
+
+/** For the operators, who are told of what fails often. Costs no call: it goes along with what is told of model calls. */
+function noteFailure(c: Context<AppEnv>, { code, message }: AppError, error: Error): void {
+  // The context may have failed before there were services.
+  const services = c.var.services as Services | undefined
+  const pattern = matchedRoutes(c).findLast(({ method }) => method !== METHOD_NAME_ALL)?.path
+  if (!services || pattern === undefined) return
+  // What nobody expected says nothing here but what it is: its message may hold anything.
+  const detail = code === 'internal' ? error.name : message
+  services.operationsLink.routeFailed(`${c.req.method} ${pattern}`, code, detail, (promise) =>
+    c.executionCtx.waitUntil(promise),
+  )
 }
 
 export function problemResponse(c: Context<AppEnv>, error: AppError): Response {

@@ -8,7 +8,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../env.ts'
 import type { Result } from '../errors.ts'
 import type { ErrorGroup, ErrorRow, Incident, IncidentDetail, IncidentState } from '../protocol/incidents.ts'
-import { incidentParts } from '../services.ts'
+import { incidentParts } from '../operating.ts'
 import { IncidentDesk } from './incident-desk.ts'
 import type { Observation } from './observation.ts'
 

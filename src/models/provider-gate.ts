@@ -32,6 +32,8 @@ export interface CallReport {
   readonly fingerprint: string | null
   /** Of a failure: one line for the operator, without anything of the conversation. */
   readonly detail: string | null
+  /** Of a failure: how long the provider wants to be left alone, where it said so. */
+  readonly retryAfterMs?: number | null | undefined
   readonly inputTokens: number
   readonly outputTokens: number
 }

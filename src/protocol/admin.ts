@@ -62,7 +62,7 @@ export const changeUserBody = z
 export type ChangeUserBody = z.infer<typeof changeUserBody>
 
 /** What a person in charge writes down: one line, without control characters. */
-const reason = z
+export const reason = z
   .string()
   .max(MAX_REASON_CHARS, `is longer than ${MAX_REASON_CHARS} characters`)
   .refine((text) => text.isWellFormed(), 'holds half a surrogate pair')
@@ -105,6 +105,10 @@ export const AUDIT_ACTIONS = [
   'incident_acknowledged',
   'incident_resolved',
   'incident_noted',
+  'admin_providers_read',
+  'switch_paused',
+  'switch_resumed',
+  'breaker_reset',
 ] as const
 export const auditAction = z.enum(AUDIT_ACTIONS)
 export type AuditAction = z.infer<typeof auditAction>
@@ -130,7 +134,8 @@ export const listAuditQuery = z.strictObject({
   resource: z
     .string()
     .max(200)
-    .regex(/^[a-z]+:[\w-]+$/, 'must be a kind and an id, such as "conversation:…"')
+    // Names of models hold dots and slashes, too.
+    .regex(/^[a-z]+:[\w@][\w.:/@-]*$/, 'must be a kind and an id, such as "conversation:…"')
     .optional(),
   /** From this time on, and before that one. */
   from: z.iso.datetime({ offset: true }).optional(),

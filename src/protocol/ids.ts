@@ -25,5 +25,8 @@ export const agentId = z
   .regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be a lower-case agent name')
 
 export const modelName = z.string().min(1).max(128)
+export const providerName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be a lower-case name of at most 32 letters, digits and "-"')
 export const priority = z.enum(['urgent', 'high', 'normal', 'low'])
 export type Priority = z.infer<typeof priority>

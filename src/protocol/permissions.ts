@@ -38,6 +38,8 @@ const BY_ROLE = {
   'admin:audit:read': ADMINS,
   'admin:incidents:read': STAFF,
   'admin:incidents:handle': STAFF,
+  'admin:operations:read': STAFF,
+  'admin:operations:switch': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

@@ -3,7 +3,7 @@
  * configuration checks it and may import nothing but the protocol. What is made of it: `models/`.
  */
 import * as z from 'zod'
-import { modelName } from './ids.ts'
+import { modelName, providerName } from './ids.ts'
 
 /** What agents and callers may name instead of a model; each provider says which of its models that is. */
 export const TIERS = ['fast', 'standard', 'smart', 'vision'] as const
@@ -12,10 +12,6 @@ export type Tier = (typeof TIERS)[number]
 /** US dollars per million tokens. */
 const dollars = z.number().nonnegative().max(1_000_000)
 export const price = z.strictObject({ input: dollars, output: dollars })
-
-export const providerName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be a lower-case name of at most 32 letters, digits and "-"')
 
 /** What the provider allows us; what is left out is not limited, and with none of them nothing waits. */
 export const providerLimits = z.strictObject({

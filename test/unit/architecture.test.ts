@@ -76,7 +76,7 @@ const MAY_IMPORT: ImportTable = {
   codecs: { packages: [] },
   models: {},
   admission: { types: ['*-object', 'models'] },
-  operations: { types: ['*-object', 'incidents', 'models'] },
+  operations: { code: ['incidents', 'models'], types: ['*-object'] },
   incidents: { types: ['*-object', 'models', 'webhooks'] },
   webhooks: { code: ['storage'], types: ['*-object'] },
   observability: {},

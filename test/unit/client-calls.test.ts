@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { AccountApi } from '../../src/client/api-account.ts'
 import { IncidentsApi } from '../../src/client/api-incidents.ts'
+import { AdminApi } from '../../src/client/api-admin.ts'
 import { MembersApi } from '../../src/client/api-members.ts'
 import { createParley, memoryStore } from '../../src/client/index.ts'
 import { FakeEnvironment, json, problemOf, type FakeRequest } from '../support/fake-environment.ts'
@@ -105,6 +106,28 @@ test('incidents: each call names its route, its method and its body', async () =
     ['POST', '/incidents/i%2F1/notes', { text: 'look' }],
     ['GET', '/incidents/i1/post-mortem', undefined],
     ['GET', '/errors?group=minute', undefined],
+  ])
+})
+
+test('operations: each call names its route, its method and its body', async () => {
+  const { env, parley, respond } = setUp()
+  const state = { target: 'all', paused: false, pause: null }
+  env.respond = (request) => {
+    if (!request.path.startsWith('/api/admin/')) return respond(request)
+    if (request.method === 'GET') return json(200, { providers: [], pauses: [], recentMs: 300_000 })
+    return json(200, request.path.endsWith('/switches') ? state : { provider: 'a', closed: [] })
+  }
+  const api = new AdminApi(parley.caller)
+  expect(await api.providers()).toEqual({ providers: [], pauses: [], recentMs: 300_000 })
+  expect(await api.switch({ target: 'all', paused: false })).toEqual(state)
+  expect(await api.resetBreaker('a', 'm')).toEqual({ provider: 'a', closed: [] })
+  await api.resetBreaker('a')
+  const calls = env.requests.filter(({ path }) => path.startsWith('/api/admin/'))
+  expect(calls.map(({ method, path, body: sent }) => [method, path, sent])).toEqual([
+    ['GET', '/api/admin/providers', undefined],
+    ['POST', '/api/admin/switches', { target: 'all', paused: false }],
+    ['POST', '/api/admin/providers/a/reset', { model: 'm' }],
+    ['POST', '/api/admin/providers/a/reset', {}],
   ])
 })
 

@@ -28,6 +28,8 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'admin:audit:read': 'a',
   'admin:incidents:read': 'ma',
   'admin:incidents:handle': 'ma',
+  'admin:operations:read': 'ma',
+  'admin:operations:switch': 'a',
 }
 
 /** Which members may, by the first letter: owner, editor, viewer. */

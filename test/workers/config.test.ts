@@ -77,8 +77,17 @@ describe('the configuration', () => {
       [{ MODEL_PROVIDERS: '[{"name":"A","kind":"offline"}]' }, 'MODEL_PROVIDERS.0.name'],
       [{ MODEL_PROVIDERS: '[{"name":"a","kind":"offline","key":"sk-1"}]' }, 'MODEL_PROVIDERS.0.key'],
       [{ INCIDENT_RULES: '{"rules":{"error_rate":{"open":5}}}' }, 'INCIDENT_RULES.rules.error_rate.close'],
+      [{ BREAKER: '{"failureShare":0}' }, 'BREAKER.failureShare'],
+      [{ BREAKER: '{"probes":1.5}' }, 'BREAKER.probes'],
+      [{ BREAKER: '{"openS":15}' }, 'BREAKER'],
     ] as const)
       expect(refusal(variables).message).toContain(named)
+  })
+
+  test('takes a part of the numbers of a breaker, and the standard for the rest', () => {
+    const standard = read({}).BREAKER
+    expect(standard).toMatchObject({ windowMs: 30_000, failureShare: 0.5, openMs: 15_000, probes: 3 })
+    expect(read({ BREAKER: '{"openMs":1000}' }).BREAKER).toEqual({ ...standard, openMs: 1_000 })
   })
 
   test('takes an empty variable for one that is not set', () => {

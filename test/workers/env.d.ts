@@ -11,6 +11,7 @@ declare namespace Cloudflare {
       | 'AttemptsObject'
       | 'ErasureObject'
       | 'IncidentsObject'
+      | 'OperationsObject'
   }
   interface Env {
     CONVERSATIONS: import('../../src/env.ts').Env['CONVERSATIONS']
@@ -21,6 +22,7 @@ declare namespace Cloudflare {
     FLOOD_TEST: RateLimit
     ERASURES: import('../../src/env.ts').Env['ERASURES']
     INCIDENTS: import('../../src/env.ts').Env['INCIDENTS']
+    OPERATIONS: import('../../src/env.ts').Env['OPERATIONS']
     DB: D1Database
   }
 }

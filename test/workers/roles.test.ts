@@ -81,6 +81,9 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'POST /api/admin/incidents/:id/resolve': ['admin:incidents:handle', 'ma'],
   'POST /api/admin/incidents/:id/notes': ['admin:incidents:handle', 'ma'],
   'GET /api/admin/errors': ['admin:incidents:read', 'ma'],
+  'GET /api/admin/providers': ['admin:operations:read', 'ma'],
+  'POST /api/admin/providers/:name/reset': ['admin:operations:switch', 'a'],
+  'POST /api/admin/switches': ['admin:operations:switch', 'a'],
 }
 
 const declared = (route: string): unknown[] =>

@@ -1,0 +1,68 @@
+/**
+ * The operators' part of the composition root: the objects that look after providers and incidents, what they get from the
+ * outside, and the gate in front of every model call.
+ */
+import { readConfig, type Env } from './env.ts'
+import type { DeskDeps } from './incidents/incident-desk.ts'
+import type { IncidentsObject } from './incidents/incidents-object.ts'
+import { costOf } from './models/prices.ts'
+import type { Model } from './models/model.ts'
+import { linkTo } from './operations/operations-calls.ts'
+import type { OperationsLink } from './operations/operations-link.ts'
+import type { OperationsDeps } from './operations/operations.ts'
+import { chainOf, providersFor } from './providers.ts'
+import { createServices, loggerOf } from './services.ts'
+
+/** The object that knows all incidents; asked for anew each time, because one that failed once stays broken. */
+export function incidentsOf(env: Env): DurableObjectStub<IncidentsObject> {
+  return env.INCIDENTS.get(env.INCIDENTS.idFromName('global'))
+}
+
+/** What the incidents object gets from the outside; the rest it lends itself. */
+export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | 'note' | 'report'> {
+  const logger = loggerOf(env)
+  return {
+    rules: readConfig(env).INCIDENT_RULES,
+    webhooks: createServices(env).webhooks,
+    note: (event, details) => logger.warn(event, details),
+    report: (event, error) => logger.error(event, error),
+  }
+}
+
+/** What the object of operations gets from the outside; the rest it lends itself. */
+export function operationsParts(env: Env): Pick<OperationsDeps, 'breaker' | 'log' | 'cost' | 'observe'> {
+  const config = readConfig(env)
+  return {
+    breaker: config.BREAKER,
+    log: (event, details) => loggerOf(env).warn(event, details),
+    cost: (_provider, model, tokens) => costOf(providersFor(env, config).prices, model, tokens).micros,
+    observe: async (observation) => await incidentsOf(env).observe(observation),
+  }
+}
+
+const links = new WeakMap<Env, OperationsLink>()
+
+/** One for all requests and conversations of an isolate. */
+export function operationsLinkOf(env: Env): OperationsLink {
+  const known = links.get(env)
+  if (known) return known
+  const link = linkTo(env.OPERATIONS, readConfig(env).BREAKER.slowMs)
+  links.set(env, link)
+  return link
+}
+
+const models = new WeakMap<Env, Model>()
+
+/** All providers as one model, behind what is known of them; one for all conversations of an isolate. */
+export function modelOf(env: Env): Model {
+  const known = models.get(env)
+  if (known) return known
+  const gate = operationsLinkOf(env).gateFor({
+    // An object lives as long as it waits for anything.
+    waitUntil: () => undefined,
+    tryEnter: () => undefined,
+  })
+  const model = chainOf(env, readConfig(env), gate)
+  models.set(env, model)
+  return model
+}
