@@ -13,7 +13,9 @@ import type { AuditAction, AuditDetails } from './protocol/admin.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
+import { webhookSecret } from './protocol/webhooks.ts'
 import type { Services } from './services.ts'
+import type { QueueMessage } from './webhooks/queue-message.ts'
 
 export interface Env {
   readonly CONVERSATIONS: DurableObjectNamespace<ConversationObject>
@@ -24,6 +26,8 @@ export interface Env {
   readonly FLOOD_GUARD?: RateLimit
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
   readonly DB: D1Database
+  /** Webhooks that wait for their delivery; what lies in it is known by `webhooks/queue-message.ts`. */
+  readonly WEBHOOK_QUEUE: Queue<QueueMessage>
   readonly [variable: string]: unknown
 }
 
@@ -138,6 +142,9 @@ const configShape = z
     AUTH_ROLE_CLAIM: text.transform((name) => name ?? 'roles'),
     /** Which of them are ours: `chat-admins=admin, support=moderator`. What is not named makes nobody more than a user. */
     AUTH_ROLE_MAP: roleMap,
+    /** An endpoint that is told of incidents, besides those that admins have made: both, or none. */
+    ALERT_WEBHOOK_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
+    ALERT_WEBHOOK_SECRET: text.pipe(webhookSecret.optional()),
     OPENAI_API_KEY: text,
     OPENAI_BASE_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
     OPENAI_MODEL: text.transform((name) => name ?? 'gpt-4o-mini'),
@@ -220,6 +227,7 @@ export function readConfig(env: Env): Config {
     }
   }
   refuseHalfAProvider(result.data)
+  refuseHalfAWebhook(result.data)
   parsed.set(env, result.data)
   return result.data
 }
@@ -238,6 +246,18 @@ function refuseHalfAProvider(config: Config): void {
   // Whoever is between us and the provider could put keys of their own in its answer.
   if (!config.isLocal && url?.protocol === 'http:' && url.hostname !== '127.0.0.1') {
     throw new AppError('misconfigured', 'AUTH_JWKS_URL must begin with https.')
+  }
+}
+
+/** Without the secret nobody could tell that it is us. */
+function refuseHalfAWebhook(config: Config): void {
+  const { ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret } = config
+  if ((url === undefined) !== (secret === undefined)) {
+    const missing = url === undefined ? 'ALERT_WEBHOOK_URL' : 'ALERT_WEBHOOK_SECRET'
+    throw new AppError('misconfigured', `${missing} must be set as well.`)
+  }
+  if (!config.isLocal && url !== undefined && !/^https:/i.test(url)) {
+    throw new AppError('misconfigured', 'ALERT_WEBHOOK_URL must begin with https.')
   }
 }
 

@@ -26,6 +26,8 @@ import { findLink, putLink, removeLink } from './storage/links.ts'
 import { localSecret, migrateLocally } from './storage/local-setup.ts'
 import { peopleOf, type People } from './storage/people.ts'
 import { usageBy, usageOf } from './storage/usage.ts'
+import { tellingOf } from './webhooks/turn-events.ts'
+import { createWebhooks, type WebhookServices } from './webhooks/wiring.ts'
 import type { Principal } from './protocol/principal.ts'
 import type { UsageAnswer } from './protocol/usage.ts'
 
@@ -68,6 +70,7 @@ export interface Services {
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
+  readonly webhooks: WebhookServices
   /** Names of the plans that there are. */
   readonly plans: readonly string[]
   /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
@@ -93,6 +96,7 @@ function privacyParts(env: Env): Parameters<typeof createPrivacy>[0] {
     logger: loggerOf(env),
     standing: (userId) => standingOf(env.LIMITER, userId),
     cutSockets: (userId) => cutSockets(env, userId, 'unauthorized'),
+    webhooksOf: (userId) => createServices(env).webhooks.endpoints.list(userId),
   }
 }
 
@@ -105,7 +109,15 @@ export function erasureParts(env: Env): ReturnType<typeof erasureDeps> {
 export async function runRetention(env: Env): Promise<void> {
   const services = createServices(env)
   await services.ready()
+  await services.webhooks.endpoints.tidy()
   services.logger.info('retention', { ...(await services.privacy.retain(services.config.RETENTION)) })
+}
+
+/** What lies in the queue of webhooks, and in that of its dead letters. */
+export async function runQueue(env: Env, batch: MessageBatch): Promise<void> {
+  const services = createServices(env)
+  await services.ready()
+  await services.webhooks.consume(batch)
 }
 
 const loggers = new WeakMap<Env, Logger>()
@@ -128,7 +140,8 @@ export function createServices(env: Env): Services {
   const ready = keep(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
   const secret = keep(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
   const previous = config.AUTH_SECRET_PREVIOUS ?? []
-  const tokens = new Tokens(async () => [await secret()].concat(previous))
+  const secrets = async (): Promise<string[]> => [await secret()].concat(previous)
+  const tokens = new Tokens(secrets)
   const logger = loggerOf(env)
   const services: Services = {
     config,
@@ -161,6 +174,14 @@ export function createServices(env: Env): Services {
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),
+    webhooks: createWebhooks({
+      db: env.DB,
+      queue: env.WEBHOOK_QUEUE,
+      isLocal: config.isLocal,
+      configured: alertEndpoint(config),
+      secrets,
+      report: (event, error, details) => logger.error(event, error, details),
+    }),
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }
@@ -193,7 +214,7 @@ export function conversationParts(
       authGraceMs: config.AUTH_GRACE_MS,
       models: config.OPENAI_MODELS,
     },
-    quota: turnAccounts(env, config),
+    quota: quotaOf(env, config),
     directory: {
       put: ({ conversation, seq, members }) => putConversation(env.DB, conversation, seq, members),
       remove: (id) => removeConversation(env.DB, id),
@@ -219,6 +240,10 @@ export function conversationParts(
   }
 }
 
+function alertEndpoint({ ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret }: Config) {
+  return url === undefined || secret === undefined ? null : { url, secret }
+}
+
 const plans = new WeakMap<Env, Plans>()
 
 /** The plans as this installation has them. */
@@ -228,6 +253,20 @@ export function plansOf(env: Env): Plans {
   const merged = mergePlans(readConfig(env).PLANS)
   plans.set(env, merged)
   return merged
+}
+
+/** Counts turns, and tells whose they are of them. */
+function quotaOf(env: Env, config: Config): ConversationDeps['quota'] {
+  const accounts = turnAccounts(env, config)
+  return {
+    counts: (author) => accounts.counts(author),
+    reserve: (author, key, estimate) => accounts.reserve(author, key, estimate),
+    release: (author, key) => accounts.release(author, key),
+    settle: tellingOf(
+      (turns) => accounts.settle(turns),
+      () => createServices(env).webhooks,
+    ),
+  }
 }
 
 /** On the accounts of the people who write. */

@@ -30,12 +30,14 @@ const BY_ROLE = {
   'account:export': PEOPLE,
   'account:erase': PEOPLE,
   'keys:manage': ACCOUNTS,
+  'webhooks:manage': ACCOUNTS,
   'usage:read': ANYONE,
   'admin:users:read': STAFF,
   'admin:users:suspend': STAFF,
   'admin:users:update': ADMINS,
   'admin:usage:read': ADMINS,
   'admin:audit:read': ADMINS,
+  'admin:webhooks:manage': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

@@ -8,6 +8,7 @@ import accounts from '../../migrations/d1/0002_accounts.sql'
 import usage from '../../migrations/d1/0003_usage.sql'
 import members from '../../migrations/d1/0004_members.sql'
 import audit from '../../migrations/d1/0005_audit.sql'
+import webhooks from '../../migrations/d1/0010_webhooks.sql'
 import { statementsOf } from './sql-statements.ts'
 
 /** In order; the names are those of the files, as `wrangler d1 migrations apply` records them. */
@@ -17,6 +18,7 @@ export const D1_MIGRATIONS: readonly { name: string; sql: string }[] = [
   { name: '0003_usage.sql', sql: usage },
   { name: '0004_members.sql', sql: members },
   { name: '0005_audit.sql', sql: audit },
+  { name: '0010_webhooks.sql', sql: webhooks },
 ]
 
 /** Applies what is missing. Keeps wrangler's own table of what was applied, so the two can take turns. */

@@ -18,8 +18,9 @@ import * as auditSchema from '../../src/storage/audit-schema.ts'
 import * as membersSchema from '../../src/storage/members-schema.ts'
 import * as schema from '../../src/storage/schema.ts'
 import * as usageSchema from '../../src/storage/usage-schema.ts'
+import * as webhooksSchema from '../../src/storage/webhooks-schema.ts'
 
-const d1Schema = { ...schema, ...accountsSchema, ...usageSchema, ...membersSchema, ...auditSchema }
+const d1Schema = { ...schema, ...accountsSchema, ...usageSchema, ...membersSchema, ...auditSchema, ...webhooksSchema }
 
 /**
  * SHA-256 of each released file. A new migration is a new line here; a line never changes, because databases that ran
@@ -36,6 +37,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   'migrations/conversation/0002_payer.sql':
     '4296d40ef073e182e8b43f054849d58fce05419ee8c463dd6d692223af1ae002',
   'migrations/d1/0005_audit.sql': 'f7bb9cc6a0ba66cf410610b4fb60753b9cd14bc1293ec5dffb66886a8617f7e1',
+  'migrations/d1/0010_webhooks.sql': '5204abe507c6b6d6691b133c2359ffca2d7f192e326aa9cda854044e7c073ed4',
 }
 
 const ROOT = join(import.meta.dirname, '../..')

@@ -20,12 +20,14 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'account:export': 'guma',
   'account:erase': 'guma',
   'keys:manage': 'uma',
+  'webhooks:manage': 'uma',
   'usage:read': 'gumas',
   'admin:users:read': 'ma',
   'admin:users:suspend': 'ma',
   'admin:users:update': 'a',
   'admin:usage:read': 'a',
   'admin:audit:read': 'a',
+  'admin:webhooks:manage': 'a',
 }
 
 /** Which members may, by the first letter: owner, editor, viewer. */

@@ -16,6 +16,7 @@ declare namespace Cloudflare {
     FLOOD_TEST: RateLimit
     ERASURES: import('../../src/env.ts').Env['ERASURES']
     DB: D1Database
+    WEBHOOK_QUEUE: import('../../src/env.ts').Env['WEBHOOK_QUEUE']
   }
 }
 
