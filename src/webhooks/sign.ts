@@ -45,7 +45,7 @@ export async function signedHeaders(
   }
 }
 
-async function signature(secret: string, content: Uint8Array): Promise<string> {
+async function signature(secret: string, content: BufferSource): Promise<string> {
   const bytes = secretBytes(secret)
   if (!bytes) throw new TypeError('this is no webhook secret')
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
