@@ -14,7 +14,7 @@ export interface AttemptDeps {
   readonly fetch: typeof fetch
   readonly rules: AddressRules
   readonly limitMs: number
-  now(): number
+  readonly now: () => number
 }
 
 export interface Target {

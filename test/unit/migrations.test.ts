@@ -20,7 +20,14 @@ import * as schema from '../../src/storage/schema.ts'
 import * as usageSchema from '../../src/storage/usage-schema.ts'
 import * as webhooksSchema from '../../src/storage/webhooks-schema.ts'
 
-const d1Schema = { ...schema, ...accountsSchema, ...usageSchema, ...membersSchema, ...auditSchema, ...webhooksSchema }
+const d1Schema = {
+  ...schema,
+  ...accountsSchema,
+  ...usageSchema,
+  ...membersSchema,
+  ...auditSchema,
+  ...webhooksSchema,
+}
 
 /**
  * SHA-256 of each released file. A new migration is a new line here; a line never changes, because databases that ran

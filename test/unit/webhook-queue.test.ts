@@ -2,6 +2,7 @@
  * What goes into the queue and when it comes again: the schedule of retries, the size of data and of batches, who is told,
  * and what is asked of the database for people without endpoints. Pure; time and chance are handed in.
  */
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { turnEvents } from '../../src/webhooks/turn-events.ts'
@@ -214,4 +215,14 @@ test('H8 a turn that used something is told to whoever pays for it, each time un
     },
   ])
   expect(turnEvents([{ ...turn, payerId: null }])[0]?.userId).toBe('service:k1')
+})
+
+test('H6 the platform makes as many attempts as the schedule counts, in both environments', () => {
+  const toml = readFileSync(new URL('../../wrangler.toml', import.meta.url), 'utf8')
+  const consumers = [...toml.matchAll(/queues\.consumers\]\]\nqueue = "parley-webhooks"\n([\s\S]*?)\n\n/g)]
+  expect(consumers).toHaveLength(2)
+  for (const [, settings] of consumers) {
+    expect(settings).toContain(`max_retries = ${MAX_ATTEMPTS - 1}\n`)
+    expect(settings).toContain('dead_letter_queue = "parley-webhooks-dead"')
+  }
 })

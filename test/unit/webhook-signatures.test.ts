@@ -1,24 +1,28 @@
 /**
- * Signatures of webhooks against the specification's own example and against a receiver's verification that is written
- * here with another library; and the sealing of secrets in the database.
+ * Signatures of webhooks against the specification's own example and against the verification that the README
+ * gives to receivers, which uses another library; and the sealing of secrets in the database.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { webhookSecret } from '../../src/protocol/webhooks.ts'
 import { SealedSecrets } from '../../src/webhooks/sealed-secret.ts'
 import { newWebhookSecret, secretBytes, signedHeaders } from '../../src/webhooks/sign.ts'
 
-/** As a receiver has it: the README shows the same. */
-function isSigned(secret: string, headers: Record<string, string>, body: string): boolean {
-  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
-  const content = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
-  const expected = createHmac('sha256', key).update(content).digest()
-  return (headers['webhook-signature'] ?? '').split(' ').some((each) => {
-    const [version, text = ''] = each.split(',')
-    const given = Buffer.from(text, 'base64')
-    return version === 'v1' && given.length === expected.length && timingSafeEqual(given, expected)
-  })
+/** As a receiver has it: the code of the README. */
+const [, example = ''] =
+  /```js\n(import [\s\S]*?isFromParley[\s\S]*?)```/.exec(
+    readFileSync(new URL('../../README.md', import.meta.url), 'utf8'),
+  ) ?? []
+const { isFromParley } = (await import(
+  /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(example)}`
+)) as {
+  readonly isFromParley: (
+    secret: string,
+    headers: Record<string, string>,
+    body: string,
+    now: number,
+  ) => boolean
 }
 
 describe('a signature', () => {
@@ -46,9 +50,10 @@ describe('a signature', () => {
         async (id, at, body) => {
           const secret = newWebhookSecret()
           const headers = await signedHeaders([secret], id, at, body)
-          expect(isSigned(secret, headers, body)).toBe(true)
-          expect(isSigned(secret, headers, `${body} `)).toBe(false)
-          expect(isSigned(newWebhookSecret(), headers, body)).toBe(false)
+          expect(isFromParley(secret, headers, body, at)).toBe(true)
+          expect(isFromParley(secret, headers, `${body} `, at)).toBe(false)
+          expect(isFromParley(secret, headers, body, at + 301_000)).toBe(false)
+          expect(isFromParley(newWebhookSecret(), headers, body, at)).toBe(false)
         },
       ),
       { numRuns: 50 },
@@ -59,8 +64,8 @@ describe('a signature', () => {
     const [old, next] = [newWebhookSecret(), newWebhookSecret()]
     const headers = await signedHeaders([next, old], 'e1', 1e12, '{}')
     expect(headers['webhook-signature']?.split(' ')).toHaveLength(2)
-    expect(isSigned(old, headers, '{}')).toBe(true)
-    expect(isSigned(next, headers, '{}')).toBe(true)
+    expect(isFromParley(old, headers, '{}', 1e12)).toBe(true)
+    expect(isFromParley(next, headers, '{}', 1e12)).toBe(true)
   })
 
   test('is made with no secret that is none', async () => {

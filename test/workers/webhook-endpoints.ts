@@ -4,7 +4,6 @@
  */
 import { env } from 'cloudflare:workers'
 import { inject } from 'vitest'
-import type { Env } from '../../src/env.ts'
 import worker from '../../src/index.ts'
 import {
   deliveriesAnswer,
@@ -101,10 +100,13 @@ export async function consume(
     throw new Error('each message is settled by itself')
   }
   const metadata = { metrics: { backlogCount: 0, backlogBytes: 0 } }
-  await worker.queue({ queue, messages: [message], metadata, ackAll: never, retryAll: never }, {
-    ...env,
-    ...variables,
-  } as unknown as Env)
+  await worker.queue(
+    { queue, messages: [message], metadata, ackAll: never, retryAll: never },
+    {
+      ...env,
+      ...variables,
+    },
+  )
   if (verdicts.length !== 1) throw new Error('the message was settled more or less than once')
   return verdicts[0] ?? null
 }

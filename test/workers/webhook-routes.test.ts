@@ -75,10 +75,8 @@ describe('an endpoint', () => {
     const tries = await Promise.all(
       Array.from({ length: 15 }, () => ada.request('POST', '/api/webhooks', PERSONAL)),
     )
-    expect(tries.map(({ status }) => status).toSorted()).toEqual([
-      ...Array(10).fill(201),
-      ...Array(5).fill(409),
-    ])
+    expect(tries.filter(({ status }) => status === 201)).toHaveLength(10)
+    expect(tries.filter(({ status }) => status === 409)).toHaveLength(5)
   })
 
   test('H4 of the operators is any admin’s to handle', async () => {
@@ -164,7 +162,7 @@ describe('rotating', () => {
     const next = crypto.randomUUID() + crypto.randomUUID()
     const both = { AUTH_SECRET: next, AUTH_SECRET_PREVIOUS: old }
     expect(await consume(messageFor(made.id), { variables: both })).toBeNull()
-    await createServices({ ...env, ...both } as unknown as Env).webhooks.endpoints.tidy()
+    await createServices({ ...env, ...both }).webhooks.endpoints.tidy()
     expect(await consume(messageFor(made.id), { variables: { AUTH_SECRET: next } })).toBeNull()
     expect(await receiver.received()).toMatchObject([{ verified: [true] }, { verified: [true] }])
     // The Worker of these tests does not know the new one: it says so, and a rotation mends it.
@@ -180,7 +178,7 @@ describe('rotating', () => {
       ...env,
       AUTH_SECRET: old,
       AUTH_SECRET_PREVIOUS: next,
-    } as unknown as Env).webhooks.endpoints.tidy()
+    }).webhooks.endpoints.tidy()
   })
 })
 
