@@ -15,7 +15,6 @@ import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
 import { webhookSecret } from './protocol/webhooks.ts'
 import type { Services } from './services.ts'
-import type { QueueMessage } from './webhooks/queue-message.ts'
 
 export interface Env {
   readonly CONVERSATIONS: DurableObjectNamespace<ConversationObject>
@@ -27,7 +26,7 @@ export interface Env {
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
   readonly DB: D1Database
   /** Webhooks that wait for their delivery; what lies in it is known by `webhooks/queue-message.ts`. */
-  readonly WEBHOOK_QUEUE: Queue<QueueMessage>
+  readonly WEBHOOK_QUEUE: Queue
   readonly [variable: string]: unknown
 }
 

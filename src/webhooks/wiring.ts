@@ -7,13 +7,12 @@ import * as store from '../storage/webhooks.ts'
 import { bury, deliver, type DeliveryDeps, type Letter, type Verdict } from './delivery.ts'
 import { Endpoints } from './endpoints.ts'
 import type { WebhookEvent, WebhookEventType } from './event.ts'
-import type { QueueMessage } from './queue-message.ts'
 import { SealedSecrets } from './sealed-secret.ts'
 import { WebhookSender } from './sender.ts'
 
 export interface WebhookParts {
   readonly db: D1Database
-  readonly queue: Queue<QueueMessage>
+  readonly queue: Queue
   readonly isLocal: boolean
   /** The operators' endpoint of the variables. */
   readonly configured: { readonly url: string; readonly secret: string } | null

@@ -94,7 +94,9 @@ export async function consume(
     attempts,
     body,
     ack: () => void verdicts.push(null),
-    retry: ({ delaySeconds = 0 } = {}) => void verdicts.push(delaySeconds),
+    retry({ delaySeconds = 0 } = {}) {
+      verdicts.push(delaySeconds)
+    },
   }
   const never = (): never => {
     throw new Error('each message is settled by itself')
