@@ -77,38 +77,45 @@ export const messageFor = (endpointId: string, eventId: string = crypto.randomUU
   },
 })
 
-/**
- * Hands one message to the Worker's consumer, in a batch of our own: the one of `createMessageBatch` forgets for how long a
- * message is put off.
- *
- * @returns the seconds after which it comes again; null when it is done
- */
-export async function consume(
-  body: unknown,
-  { queue = QUEUE, attempts = 1, timestamp = Date.now(), variables = {} } = {},
-): Promise<number | null> {
-  const verdicts: (number | null)[] = []
-  const message: Message = {
-    id: crypto.randomUUID(),
-    timestamp: new Date(timestamp),
-    attempts,
-    body,
-    ack: () => void verdicts.push(null),
-    retry({ delaySeconds = 0 } = {}) {
-      verdicts.push(delaySeconds)
-    },
+/** A message that remembers what was said of it; that of `createMessageBatch` forgets for how long it is put off. */
+export class TestMessage implements Message {
+  readonly id: string = crypto.randomUUID()
+  readonly timestamp: Date
+  /** Seconds after which it comes again; null: it is done. */
+  readonly verdicts: (number | null)[] = []
+
+  constructor(
+    readonly body: unknown,
+    readonly attempts = 1,
+    timestamp = Date.now(),
+  ) {
+    this.timestamp = new Date(timestamp)
   }
+
+  ack(): void {
+    this.verdicts.push(null)
+  }
+
+  retry({ delaySeconds = 0 }: QueueRetryOptions = {}): void {
+    this.verdicts.push(delaySeconds)
+  }
+}
+
+export function batchOf(queue: string, messages: TestMessage[]): MessageBatch {
   const never = (): never => {
     throw new Error('each message is settled by itself')
   }
   const metadata = { metrics: { backlogCount: 0, backlogBytes: 0 } }
-  await worker.queue(
-    { queue, messages: [message], metadata, ackAll: never, retryAll: never },
-    {
-      ...env,
-      ...variables,
-    },
-  )
-  if (verdicts.length !== 1) throw new Error('the message was settled more or less than once')
-  return verdicts[0] ?? null
+  return { queue, messages, metadata, ackAll: never, retryAll: never }
+}
+
+/** Hands one message to the Worker's consumer. @returns the seconds after which it comes again; null when it is done */
+export async function consume(
+  body: unknown,
+  { queue = QUEUE, attempts = 1, timestamp = Date.now(), variables = {} } = {},
+): Promise<number | null> {
+  const message = new TestMessage(body, attempts, timestamp)
+  await worker.queue(batchOf(queue, [message]), { ...env, ...variables })
+  if (message.verdicts.length !== 1) throw new Error('the message was settled more or less than once')
+  return message.verdicts[0] ?? null
 }
