@@ -29,6 +29,7 @@ import { resumeRoutes } from './http/routes/resume.ts'
 import { sharedRoutes, shareRoutes } from './http/routes/shares.ts'
 import { socketRoutes } from './http/routes/socket.ts'
 import { adminUsageRoutes, usageRoutes } from './http/routes/usage.ts'
+import { adminWebhookRoutes, webhookRoutes } from './http/routes/webhooks.ts'
 
 /** Long enough for a UUID or a trace id; what is longer, or has other characters, is replaced. */
 const MAX_REQUEST_ID_CHARS = 128
@@ -73,6 +74,7 @@ export const app = new Hono<AppEnv>()
   .route('/auth', authRoutes)
   .route('/me', meRoutes)
   .route('/keys', keyRoutes)
+  .route('/webhooks', webhookRoutes)
   // Sockets bring a ticket instead of a token, so they come before what asks for one.
   .route('/conversations', socketRoutes)
   .route('/conversations', resumeRoutes)
@@ -93,6 +95,7 @@ export const app = new Hono<AppEnv>()
   .route('/admin/errors', errorRoutes)
   .route('/admin/providers', providerRoutes)
   .route('/admin/switches', switchRoutes)
+  .route('/admin/webhooks', adminWebhookRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const DATABASE = 'parley'
+/** The second keeps what the first could not deliver. */
+const QUEUES = ['parley-webhooks', 'parley-webhooks-dead']
 const ENV = ['--env', 'production']
 
 /** Runs wrangler with its output shown; ends this program when it fails. */
@@ -20,14 +22,19 @@ function wrangler(...args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** Runs wrangler and reads the JSON that it prints; `said` is what it printed when it fails. */
-function ask(...args) {
+/** Runs wrangler out of sight. @returns what it printed */
+function look(...args) {
   const { status, stdout, stderr } = spawnSync('wrangler', args, {
     stdio: ['inherit', 'pipe', 'pipe'],
     encoding: 'utf8',
   })
-  if (status !== 0) return { answer: null, said: `${stdout}${stderr}` }
-  return { answer: JSON.parse(stdout), said: '' }
+  return { worked: status === 0, stdout, said: `${stdout}${stderr}` }
+}
+
+/** The same, of JSON; `said` is what it printed when it fails. */
+function ask(...args) {
+  const { worked, stdout, said } = look(...args)
+  return worked ? { answer: JSON.parse(stdout), said: '' } : { answer: null, said }
 }
 
 function giveUp(why, said) {
@@ -44,6 +51,14 @@ if (!databases.answer) {
 }
 if (!databases.answer.some((database) => database.name === DATABASE)) wrangler('d1', 'create', DATABASE)
 wrangler('d1', 'migrations', 'apply', DATABASE, '--remote', ...ENV)
+
+for (const queue of QUEUES) {
+  const { worked, said } = look('queues', 'info', queue)
+  if (worked) continue
+  // Any other failure says nothing about whether it is there.
+  if (!/does not exist/.test(said)) giveUp(`Cannot look up the queue ${queue}.`, said)
+  wrangler('queues', 'create', queue)
+}
 
 const secrets = ask('secret', 'list', '--format', 'json', ...ENV)
 // Before the first deployment there is no Worker (10007), and so no secret. Any other failure must not make a new one:

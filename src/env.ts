@@ -19,6 +19,7 @@ import { breakerSettings } from './protocol/breaker-settings.ts'
 import { frameRates, planName, planOverrides } from './protocol/plan.ts'
 import type { ErasureObject } from './privacy/erasure-object.ts'
 import type { Principal } from './protocol/principal.ts'
+import { webhookSecret } from './protocol/webhooks.ts'
 import type { Services } from './services.ts'
 
 export interface Env {
@@ -35,6 +36,8 @@ export interface Env {
   readonly DB: D1Database
   /** Workers AI, in production; locally it would need an account. */
   readonly AI?: Ai
+  /** Webhooks that wait for their delivery; what lies in it is known by `webhooks/queue-message.ts`. */
+  readonly WEBHOOK_QUEUE: Queue
   readonly [variable: string]: unknown
 }
 
@@ -166,6 +169,9 @@ const configShape = z
     AUTH_ROLE_MAP: roleMap,
     /** Who is asked for answers, in order: `protocol/provider-config.ts`. Unset: what the `OPENAI_*` variables say. */
     MODEL_PROVIDERS: optionalJson(providerList.optional()),
+    /** An endpoint that is told of incidents, besides those that admins have made: both, or none. */
+    ALERT_WEBHOOK_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
+    ALERT_WEBHOOK_SECRET: text.pipe(webhookSecret.optional()),
     OPENAI_API_KEY: text,
     OPENAI_BASE_URL: text.pipe(z.url({ protocol: /^https?$/ }).optional()),
     OPENAI_MODEL: text.transform((name) => name ?? 'gpt-4o-mini'),
@@ -271,6 +277,7 @@ export function readConfig(env: Env): Config {
     }
   }
   refuseHalfAProvider(result.data)
+  refuseHalfAWebhook(result.data)
   parsed.set(env, result.data)
   return result.data
 }
@@ -289,6 +296,18 @@ function refuseHalfAProvider(config: Config): void {
   // Whoever is between us and the provider could put keys of their own in its answer.
   if (!config.isLocal && url?.protocol === 'http:' && url.hostname !== '127.0.0.1') {
     throw new AppError('misconfigured', 'AUTH_JWKS_URL must begin with https.')
+  }
+}
+
+/** Without the secret nobody could tell that it is us. */
+function refuseHalfAWebhook(config: Config): void {
+  const { ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret } = config
+  if ((url === undefined) !== (secret === undefined)) {
+    const missing = url === undefined ? 'ALERT_WEBHOOK_URL' : 'ALERT_WEBHOOK_SECRET'
+    throw new AppError('misconfigured', `${missing} must be set as well.`)
+  }
+  if (!config.isLocal && url !== undefined && !/^https:/i.test(url)) {
+    throw new AppError('misconfigured', 'ALERT_WEBHOOK_URL must begin with https.')
   }
 }
 

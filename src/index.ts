@@ -4,7 +4,7 @@
  */
 import { app } from './app.ts'
 import type { Env } from './env.ts'
-import { runRetention } from './services.ts'
+import { runQueue, runRetention } from './services.ts'
 
 export { AttemptsObject } from './auth/attempts-object.ts'
 export { TicketObject } from './auth/ticket-object.ts'
@@ -16,5 +16,6 @@ export { OperationsObject } from './operations/operations-object.ts'
 
 export default {
   fetch: app.fetch,
+  queue: (batch, env) => runQueue(env, batch),
   scheduled: (_controller, env) => runRetention(env),
 } satisfies ExportedHandler<Env>

@@ -17,6 +17,7 @@ import { agentsOf, createServices, cutIn, loggerOf, plansOf } from './services.t
 import { findAnswer, putAnswer } from './storage/answer-cache.ts'
 import { putConversation, removeConversation } from './storage/directory.ts'
 import { putLink, removeLink } from './storage/links.ts'
+import { tellingOf } from './webhooks/turn-events.ts'
 
 /** What a conversation object gets from the outside; the rest it lends itself. */
 export function conversationParts(
@@ -59,7 +60,7 @@ export function conversationParts(
       authGraceMs: config.AUTH_GRACE_MS,
       models: providers.names,
     },
-    quota: turnAccounts(env, config),
+    quota: quotaOf(env, config),
     directory: {
       put: ({ conversation, seq, members }) => putConversation(env.DB, conversation, seq, members),
       remove: (id) => removeConversation(env.DB, id),
@@ -97,6 +98,20 @@ function answerCacheOf(env: Env): AnswerCache {
     get: (key, stale) => findAnswer(env.DB, key, stale ? 0 : Date.now()).catch(failed),
     put: async (key, answer, ttlMs, ownerId) =>
       void (await putAnswer(env.DB, key, answer, Date.now() + ttlMs, ownerId).catch(failed)),
+  }
+}
+
+/** Counts turns, and tells whose they are of them. */
+function quotaOf(env: Env, config: Config): ConversationDeps['quota'] {
+  const accounts = turnAccounts(env, config)
+  return {
+    counts: (author) => accounts.counts(author),
+    reserve: (author, key, estimate) => accounts.reserve(author, key, estimate),
+    release: (author, key) => accounts.release(author, key),
+    settle: tellingOf(
+      (turns) => accounts.settle(turns),
+      () => createServices(env).webhooks,
+    ),
   }
 }
 

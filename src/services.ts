@@ -29,6 +29,7 @@ import { findLink } from './storage/links.ts'
 import { localSecret, migrateLocally } from './storage/local-setup.ts'
 import { peopleOf, type People } from './storage/people.ts'
 import { usageBy, usageOf } from './storage/usage.ts'
+import { createWebhooks, type WebhookServices } from './webhooks/wiring.ts'
 import type { Principal } from './protocol/principal.ts'
 import type { UsageAnswer } from './protocol/usage.ts'
 
@@ -79,6 +80,7 @@ export interface Services {
   readonly operations: OperationsDesk
   /** What this isolate knows of the providers' health, and what it reports. */
   readonly operationsLink: OperationsLink
+  readonly webhooks: WebhookServices
   /** Names of the plans that there are. */
   readonly plans: readonly string[]
   /** Ends all sockets of a person; one that cannot be reached is reported, and ends with its token. */
@@ -110,6 +112,7 @@ function privacyParts(env: Env): Parameters<typeof createPrivacy>[0] {
     logger: loggerOf(env),
     standing: (userId) => standingOf(env.LIMITER, userId),
     cutSockets: (userId) => cutSockets(env, userId, 'unauthorized'),
+    webhooksOf: (userId) => createServices(env).webhooks.endpoints.list(userId),
   }
 }
 
@@ -124,6 +127,14 @@ export async function runRetention(env: Env): Promise<void> {
   await services.ready()
   const { RETENTION: conversations, AUDIT_RETENTION_DAYS: audit } = services.config
   services.logger.info('retention', { ...(await services.privacy.retain({ conversations, audit })) })
+  await services.webhooks.endpoints.tidy()
+}
+
+/** What lies in the queue of webhooks, and in that of its dead letters. */
+export async function runQueue(env: Env, batch: MessageBatch): Promise<void> {
+  const services = createServices(env)
+  await services.ready()
+  await services.webhooks.consume(batch)
 }
 
 const loggers = new WeakMap<Env, Logger>()
@@ -145,7 +156,8 @@ export function createServices(env: Env): Services {
   const ready = keep(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
   const secret = keep(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
   const previous = config.AUTH_SECRET_PREVIOUS ?? []
-  const tokens = new Tokens(async () => [await secret()].concat(previous))
+  const secrets = async (): Promise<string[]> => [await secret()].concat(previous)
+  const tokens = new Tokens(secrets)
   const logger = loggerOf(env)
   const services: Services = {
     config,
@@ -183,6 +195,14 @@ export function createServices(env: Env): Services {
     providers: () => providersFor(env, config).list,
     operations: deskOf(env.OPERATIONS, () => providersFor(env, config).list),
     operationsLink: operationsLinkOf(env),
+    webhooks: createWebhooks({
+      db: env.DB,
+      queue: env.WEBHOOK_QUEUE,
+      isLocal: config.isLocal,
+      configured: alertEndpoint(config),
+      secrets,
+      report: (event, error, details) => logger.error(event, error, details),
+    }),
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }
@@ -199,6 +219,10 @@ export function agentsOf(env: Env): Agents {
   const made = new Agents(config.AGENTS, config.SYSTEM_PROMPT)
   agents.set(env, made)
   return made
+}
+
+function alertEndpoint({ ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret }: Config) {
+  return url === undefined || secret === undefined ? null : { url, secret }
 }
 
 const plans = new WeakMap<Env, Plans>()

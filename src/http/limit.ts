@@ -67,6 +67,7 @@ const MANAGE: readonly Action[] = [
   'conversation:leave',
   'invite:accept',
   'keys:manage',
+  'webhooks:manage',
   'account:password',
   'account:update',
   'account:export',

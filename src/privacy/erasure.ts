@@ -62,7 +62,7 @@ export interface ErasureDeps {
   forget(place: Place): Promise<boolean>
   countUsage(userId: string): Promise<number>
   blankUsage(userId: string): Promise<void>
-  countAccount(userId: string): Promise<Pick<RemovedCounts, 'sessions' | 'keys' | 'account'>>
+  countAccount(userId: string): Promise<Pick<RemovedCounts, 'sessions' | 'keys' | 'webhooks' | 'account'>>
   removeAccount(userId: string): Promise<void>
   forgetLimits(userId: string): Promise<void>
   /** @returns false while there is more to do */

@@ -20,6 +20,7 @@ export interface ExportDeps {
   profile(): Promise<object>
   sessions(): Promise<readonly object[]>
   keys(): Promise<readonly object[]>
+  webhooks(): Promise<readonly object[]>
   usage(): Promise<readonly object[]>
   /** @param after where the page before ended, null for the first */
   audit<End>(
@@ -67,7 +68,7 @@ async function* write(deps: ExportDeps): AsyncGenerator<string, void, undefined>
   }
   const exportedAt = new Date(deps.now()).toISOString()
   yield `{${member('format', FORMAT)},${member('exportedAt', exportedAt)}`
-  for (const part of ['profile', 'sessions', 'keys', 'usage'] as const) {
+  for (const part of ['profile', 'sessions', 'keys', 'webhooks', 'usage'] as const) {
     try {
       yield `,${member(part, await deps[part]())}`
     } catch (error) {

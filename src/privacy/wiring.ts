@@ -10,6 +10,7 @@ import type { Logger } from '../observability/logger.ts'
 import { NOTHING_REMOVED } from '../protocol/privacy.ts'
 import type { Principal } from '../protocol/principal.ts'
 import { forgetPerson, listEntries, removeOldEntries, type EntriesEnd } from '../storage/audit.ts'
+import type { Webhook } from '../protocol/webhooks.ts'
 import { findPerson } from '../storage/people.ts'
 import * as rows from '../storage/privacy.ts'
 import { serviceKeysOf } from '../storage/api-keys.ts'
@@ -24,6 +25,8 @@ export interface PrivacyParts {
   readonly logger: Logger
   readonly standing: (userId: string) => Standing
   readonly cutSockets: (userId: string) => Promise<void>
+  /** Endpoints of a person, as they are shown to them. */
+  readonly webhooksOf: (userId: string) => Promise<readonly Webhook[]>
 }
 
 /** Messages and entries that are in memory at a time. */
@@ -32,10 +35,10 @@ const PAGE = 100
 export type Privacy = ReturnType<typeof createPrivacy>
 
 /** What routes and the cron trigger use. */
-export function createPrivacy({ env, logger, standing, cutSockets }: PrivacyParts) {
+export function createPrivacy({ env, logger, standing, cutSockets, webhooksOf }: PrivacyParts) {
   const lockOut = lockOutWith(standing, cutSockets)
   return {
-    export: (principal: Principal) => exportOf(env, logger, principal),
+    export: (principal: Principal) => exportOf(env, logger, webhooksOf, principal),
     /** From now on this person is nobody here. @returns the receipt's id */
     async erase(userId: string): Promise<string> {
       const subjects = await rows.subjectsOf(env.DB, userId)
@@ -93,7 +96,12 @@ function lockOutWith(standing: PrivacyParts['standing'], cutSockets: PrivacyPart
   }
 }
 
-function exportOf(env: Env, logger: Logger, principal: Principal): ReadableStream<Uint8Array> {
+function exportOf(
+  env: Env,
+  logger: Logger,
+  webhooksOf: PrivacyParts['webhooksOf'],
+  principal: Principal,
+): ReadableStream<Uint8Array> {
   const { userId, name, role, plan } = principal
   const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
   return exportStream({
@@ -131,6 +139,7 @@ function exportOf(env: Env, logger: Logger, principal: Principal): ReadableStrea
         expiresAt: iso(expiresAt),
       }))
     },
+    webhooks: () => webhooksOf(userId),
     usage: () => usageOf(env.DB, userId, ''),
     audit: (after) => listEntries(env.DB, { concerning: userId }, PAGE, after as EntriesEnd | null) as never,
     placesOf: (after, limit) => rows.placesOf(env.DB, userId, after, limit),

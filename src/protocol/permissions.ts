@@ -30,6 +30,7 @@ const BY_ROLE = {
   'account:export': PEOPLE,
   'account:erase': PEOPLE,
   'keys:manage': ACCOUNTS,
+  'webhooks:manage': ACCOUNTS,
   'usage:read': ANYONE,
   'admin:users:read': STAFF,
   'admin:users:suspend': STAFF,
@@ -40,6 +41,7 @@ const BY_ROLE = {
   'admin:incidents:handle': STAFF,
   'admin:operations:read': STAFF,
   'admin:operations:switch': ADMINS,
+  'admin:webhooks:manage': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

@@ -9,6 +9,7 @@ import * as ids from './ids.ts'
 import { memberRole } from './members.ts'
 import { message } from './message.ts'
 import { usageDay } from './usage.ts'
+import { webhook } from './webhooks.ts'
 
 const at = z.iso.datetime()
 
@@ -40,6 +41,7 @@ export const removedCounts = z.object({
   messages: z.int(),
   sessions: z.int(),
   keys: z.int(),
+  webhooks: z.int(),
   usageRows: z.int(),
   account: z.int(),
 })
@@ -50,6 +52,7 @@ export const NOTHING_REMOVED: RemovedCounts = {
   messages: 0,
   sessions: 0,
   keys: 0,
+  webhooks: 0,
   usageRows: 0,
   account: 0,
 }
@@ -100,6 +103,7 @@ export const exported = z.object({
     .nullable(),
   sessions: z.array(session.omit({ current: true })),
   keys: z.array(serviceKey),
+  webhooks: z.array(webhook),
   usage: z.array(usageDay),
   audit: z.array(auditEntry),
   conversations: z.array(exportedConversation),

@@ -10,6 +10,7 @@ import members from '../../migrations/d1/0004_members.sql'
 import audit from '../../migrations/d1/0005_audit.sql'
 import auditRetention from '../../migrations/d1/0006_audit_retention.sql'
 import answerCache from '../../migrations/d1/0007_answer_cache.sql'
+import webhooks from '../../migrations/d1/0008_webhooks.sql'
 import { statementsOf } from './sql-statements.ts'
 
 /** In order; the names are those of the files, as `wrangler d1 migrations apply` records them. */
@@ -21,6 +22,7 @@ export const D1_MIGRATIONS: readonly { name: string; sql: string }[] = [
   { name: '0005_audit.sql', sql: audit },
   { name: '0006_audit_retention.sql', sql: auditRetention },
   { name: '0007_answer_cache.sql', sql: answerCache },
+  { name: '0008_webhooks.sql', sql: webhooks },
 ]
 
 /** Applies what is missing. Keeps wrangler's own table of what was applied, so the two can take turns. */

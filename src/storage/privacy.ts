@@ -3,7 +3,7 @@
  * removal may be repeated; each function takes the database.
  */
 import { STALE_MS } from './answer-cache.ts'
-import type { RemovedCounts, Receipt } from '../protocol/privacy.ts'
+import { NOTHING_REMOVED, type RemovedCounts, type Receipt } from '../protocol/privacy.ts'
 
 /**
  * Conversations in which something may be of this person: their own, those that they are in, and those that they were in
@@ -49,16 +49,17 @@ export async function subjectsOf(db: D1Database, userId: string): Promise<string
 export async function countAccountRows(
   db: D1Database,
   userId: string,
-): Promise<Pick<RemovedCounts, 'sessions' | 'keys' | 'account'>> {
+): Promise<Pick<RemovedCounts, 'sessions' | 'keys' | 'webhooks' | 'account'>> {
   const row = await db
     .prepare(
       `SELECT (SELECT count(*) FROM sessions WHERE user_id = ?1) AS sessions,
         (SELECT count(*) FROM service_keys WHERE owner_id = ?1) AS keys,
+        (SELECT count(*) FROM webhooks WHERE owner_id = ?1) AS webhooks,
         (SELECT count(*) FROM users WHERE id = ?1) AS account`,
     )
     .bind(userId)
-    .first<{ sessions: number; keys: number; account: number }>()
-  return row ?? { sessions: 0, keys: 0, account: 0 }
+    .first<{ sessions: number; keys: number; webhooks: number; account: number }>()
+  return row ?? { sessions: 0, keys: 0, webhooks: 0, account: 0 }
 }
 
 /** The account with all that opens it. */
@@ -68,6 +69,8 @@ export async function removeAccountRows(db: D1Database, userId: string): Promise
       'DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE user_id = ?)',
       'DELETE FROM sessions WHERE user_id = ?',
       'DELETE FROM service_keys WHERE owner_id = ?',
+      'DELETE FROM webhook_deliveries WHERE endpoint_id IN (SELECT id FROM webhooks WHERE owner_id = ?)',
+      'DELETE FROM webhooks WHERE owner_id = ?',
       'DELETE FROM memberships WHERE user_id = ?',
       'DELETE FROM answer_cache WHERE owner_id = ?',
       'DELETE FROM users WHERE id = ?',
@@ -135,7 +138,8 @@ export async function findReceipt(db: D1Database, receiptId: string): Promise<Re
     state: row.finished_at === null ? 'running' : 'finished',
     requestedAt: new Date(row.requested_at).toISOString(),
     finishedAt: row.finished_at === null ? null : new Date(row.finished_at).toISOString(),
-    removed: JSON.parse(row.removed) as RemovedCounts,
+    // One that is older knows less.
+    removed: { ...NOTHING_REMOVED, ...(JSON.parse(row.removed) as Partial<RemovedCounts>) },
   }
 }
 

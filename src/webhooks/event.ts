@@ -2,13 +2,9 @@
  * What is told to other people's servers, and how it is handed over: by whoever knows of a fact, to the queue that
  * delivers it. Delivery is at least once; `id` is the same for each attempt, so that a receiver can count it once.
  */
-export const WEBHOOK_EVENTS = [
-  'turn.completed',
-  'incident.opened',
-  'incident.escalated',
-  'incident.acknowledged',
-  'incident.resolved',
-] as const
+import { OPERATOR_EVENTS, PERSONAL_EVENTS } from '../protocol/webhooks.ts'
+
+export const WEBHOOK_EVENTS = [...PERSONAL_EVENTS, ...OPERATOR_EVENTS] as const
 export type WebhookEventType = (typeof WEBHOOK_EVENTS)[number]
 
 export interface WebhookEvent {

@@ -14,13 +14,14 @@ import { readSource } from '../support/source-file.ts'
 /** Besides its own part, `protocol/` and `errors.ts`, which everyone may use. The same table in words: src/README.md. */
 const MAY_IMPORT: ImportTable = {
   index: { code: ['app', '*-object', 'services'], types: ['env'] },
-  '*-object': { code: ['services', 'lending'], types: ['env', 'admission'] },
+  '*-object': { code: ['services', 'lending', 'operating'], types: ['env', 'admission'] },
   app: { code: ['http', 'web', 'env'] },
   env: { types: ['services', '*-object', 'observability'] },
   services: {
     code: [
       'env',
       'identity',
+      'operating',
       'providers',
       'admission',
       'agents',
@@ -39,8 +40,22 @@ const MAY_IMPORT: ImportTable = {
     types: ['conversation', '*-object'],
   },
   lending: {
-    code: ['env', 'services', 'providers', 'admission', 'limits', 'models', 'storage'],
+    code: [
+      'env',
+      'services',
+      'operating',
+      'providers',
+      'admission',
+      'limits',
+      'models',
+      'storage',
+      'webhooks',
+    ],
     types: ['conversation'],
+  },
+  operating: {
+    code: ['env', 'services', 'providers', 'admission', 'incidents', 'models', 'operations'],
+    types: ['*-object'],
   },
   providers: { code: ['models', 'operations', 'admission'], types: ['env', 'observability', '*-object'] },
   identity: { code: ['auth', 'storage'], types: ['env', 'observability'], outside: ['.build'] },

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { AccountApi } from '../../src/client/api-account.ts'
 import { IncidentsApi } from '../../src/client/api-incidents.ts'
 import { AdminApi } from '../../src/client/api-admin.ts'
+import { WebhooksApi } from '../../src/client/api-webhooks.ts'
 import { MembersApi } from '../../src/client/api-members.ts'
 import { createParley, memoryStore } from '../../src/client/index.ts'
 import { FakeEnvironment, json, problemOf, type FakeRequest } from '../support/fake-environment.ts'
@@ -128,6 +129,55 @@ test('operations: each call names its route, its method and its body', async () 
     ['POST', '/api/admin/switches', { target: 'all', paused: false }],
     ['POST', '/api/admin/providers/a/reset', { model: 'm' }],
     ['POST', '/api/admin/providers/a/reset', {}],
+  ])
+})
+
+test('webhooks: each call names its route, its method and its body, for oneself and for operators', async () => {
+  const { env, parley, respond } = setUp()
+  const webhook = {
+    id: 'wh_1',
+    url: 'https://hooks.example/',
+    events: ['turn.completed'],
+    createdAt: '2026-11-20T10:00:00.000Z',
+    disabled: null,
+    lastSuccessAt: null,
+    lastFailureAt: null,
+  }
+  const delivery = {
+    eventId: 'e1',
+    type: 'ping',
+    at: '2026-11-20T10:00:00.000Z',
+    attempt: 1,
+    outcome: 'delivered',
+    failure: null,
+    status: 200,
+    durationMs: 3,
+  }
+  env.respond = (request) => {
+    if (!request.path.includes('/webhooks')) return respond(request)
+    if (request.method === 'DELETE') return new Response(null, { status: 204 })
+    if (request.path.endsWith('/deliveries')) return json(200, { deliveries: [delivery] })
+    if (request.path.endsWith('/test')) return json(200, delivery)
+    return json(200, request.method === 'GET' ? { webhooks: [webhook] } : { ...webhook, secret: 'whsec_x' })
+  }
+  const api = WebhooksApi.mine(parley.caller)
+  const body = { url: 'https://hooks.example/', events: ['turn.completed' as const] }
+  expect(await api.list()).toEqual([webhook])
+  expect(await api.create(body)).toEqual({ ...webhook, secret: 'whsec_x' })
+  expect((await api.rotate('wh_1')).secret).toBe('whsec_x')
+  expect(await api.test('wh_1')).toEqual(delivery)
+  expect(await api.deliveries('wh/1')).toEqual([delivery])
+  await api.remove('wh_1')
+  await WebhooksApi.ofOperators(parley.caller).list()
+  const calls = env.requests.filter(({ path }) => path.includes('/webhooks'))
+  expect(calls.map(({ method, path, body: sent }) => [method, path, sent])).toEqual([
+    ['GET', '/api/webhooks', undefined],
+    ['POST', '/api/webhooks', body],
+    ['POST', '/api/webhooks/wh_1/rotate', undefined],
+    ['POST', '/api/webhooks/wh_1/test', undefined],
+    ['GET', '/api/webhooks/wh%2F1/deliveries', undefined],
+    ['DELETE', '/api/webhooks/wh_1', undefined],
+    ['GET', '/api/admin/webhooks', undefined],
   ])
 })
 

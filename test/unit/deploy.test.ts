@@ -6,11 +6,13 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
 interface Account {
   signedIn: boolean
   databases: string[]
+  queues: string[]
+  queuesDown?: boolean
   worker: boolean
   secrets: string[]
   secretsDown?: boolean
@@ -29,6 +31,11 @@ const command = args.join(' ')
 if (command.startsWith('d1 list')) console.log(JSON.stringify(account.databases.map((name) => ({ name }))))
 else if (command.startsWith('d1 create')) account.databases.push(args[2])
 else if (command.startsWith('d1 migrations apply')) { if (!account.databases.includes(args[3])) fail('no such database') }
+else if (command.startsWith('queues info')) {
+  if (account.queuesDown) fail('Internal error [code: 10000]')
+  if (!account.queues.includes(args[2])) fail('Queue "' + args[2] + '" does not exist. To create it, run: wrangler queues create ' + args[2])
+  console.log('Queue Name: ' + args[2])
+} else if (command.startsWith('queues create')) account.queues.push(args[2])
 else if (command.startsWith('secret list')) {
   if (account.secretsDown) fail('Internal error [code: 10000]')
   if (!account.worker) fail('This Worker does not exist on your account. [code: 10007]')
@@ -44,6 +51,9 @@ else if (command.startsWith('secret list')) {
 } else fail('unknown command ' + command)
 writeFileSync(file, JSON.stringify(account))
 `
+
+// Up to ten programs are started one after the other, which takes a while on a busy machine.
+vi.setConfig({ testTimeout: 30_000 })
 
 let folder: string
 let file: string
@@ -75,18 +85,29 @@ function deploy(account: Account) {
   return { status, stderr, calls, after }
 }
 
-test('an empty account gets a database, its tables, a secret and the Worker, in this order', () => {
-  const { status, calls, after } = deploy({ signedIn: true, databases: [], worker: false, secrets: [] })
+test('an empty account gets a database, its tables, queues, a secret and the Worker, in this order', () => {
+  const { status, calls, after } = deploy({
+    signedIn: true,
+    databases: [],
+    queues: [],
+    worker: false,
+    secrets: [],
+  })
   expect(status).toBe(0)
   expect(calls).toEqual([
     'd1 list --json',
     'd1 create parley',
     'd1 migrations apply parley --remote --env production',
+    'queues info parley-webhooks',
+    'queues create parley-webhooks',
+    'queues info parley-webhooks-dead',
+    'queues create parley-webhooks-dead',
     'secret list --format json --env production',
     'deploy --env production --secrets-file',
   ])
   expect(after).toMatchObject({
     databases: ['parley'],
+    queues: ['parley-webhooks', 'parley-webhooks-dead'],
     worker: true,
     secrets: ['AUTH_SECRET'],
     secretChars: 64,
@@ -98,6 +119,7 @@ test('a second deployment migrates and deploys, and keeps the secret', () => {
   const { status, calls, after } = deploy({
     signedIn: true,
     databases: ['parley'],
+    queues: ['parley-webhooks', 'parley-webhooks-dead'],
     worker: true,
     secrets: ['AUTH_SECRET'],
   })
@@ -105,6 +127,8 @@ test('a second deployment migrates and deploys, and keeps the secret', () => {
   expect(calls).toEqual([
     'd1 list --json',
     'd1 migrations apply parley --remote --env production',
+    'queues info parley-webhooks',
+    'queues info parley-webhooks-dead',
     'secret list --format json --env production',
     'deploy --env production',
   ])
@@ -112,7 +136,13 @@ test('a second deployment migrates and deploys, and keeps the secret', () => {
 })
 
 test('without an account it says what to do, and creates nothing', () => {
-  const { status, stderr, calls } = deploy({ signedIn: false, databases: [], worker: false, secrets: [] })
+  const { status, stderr, calls } = deploy({
+    signedIn: false,
+    databases: [],
+    queues: [],
+    worker: false,
+    secrets: [],
+  })
   expect(status).toBe(1)
   expect(stderr).toContain('npx wrangler login')
   expect(calls).toEqual(['d1 list --json'])
@@ -122,6 +152,7 @@ test('when the secrets cannot be read it stops, rather than make a new one', () 
   const account = {
     signedIn: true,
     databases: ['parley'],
+    queues: ['parley-webhooks', 'parley-webhooks-dead'],
     worker: true,
     secrets: ['AUTH_SECRET'],
     secretsDown: true,
@@ -129,4 +160,18 @@ test('when the secrets cannot be read it stops, rather than make a new one', () 
   const { status, calls } = deploy(account)
   expect(status).toBe(1)
   expect(calls.at(-1)).toBe('secret list --format json --env production')
+})
+
+test('when a queue cannot be looked up it stops, rather than guess', () => {
+  const account = {
+    signedIn: true,
+    databases: ['parley'],
+    queues: [],
+    queuesDown: true,
+    worker: true,
+    secrets: ['AUTH_SECRET'],
+  }
+  const { status, calls } = deploy(account)
+  expect(status).toBe(1)
+  expect(calls.at(-1)).toBe('queues info parley-webhooks')
 })

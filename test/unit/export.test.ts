@@ -28,6 +28,7 @@ const deps = (over: Partial<ExportDeps> = {}): ExportDeps => ({
   profile: () => Promise.resolve({ id: ME }),
   sessions: () => Promise.resolve([]),
   keys: () => Promise.resolve([]),
+  webhooks: () => Promise.resolve([]),
   usage: () => Promise.resolve([]),
   audit: () => Promise.resolve({ entries: [], end: null }),
   placesOf: () => Promise.resolve([]),

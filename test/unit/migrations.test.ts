@@ -19,6 +19,7 @@ import * as auditSchema from '../../src/storage/audit-schema.ts'
 import * as membersSchema from '../../src/storage/members-schema.ts'
 import * as schema from '../../src/storage/schema.ts'
 import * as usageSchema from '../../src/storage/usage-schema.ts'
+import * as webhooksSchema from '../../src/storage/webhooks-schema.ts'
 
 const d1Schema = {
   ...schema,
@@ -27,6 +28,7 @@ const d1Schema = {
   ...membersSchema,
   ...auditSchema,
   ...answerCacheSchema,
+  ...webhooksSchema,
 }
 
 /**
@@ -51,6 +53,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   'migrations/conversation/0004_resumed_turns.sql':
     '0c790908709bffac1432e61436c35da2de2ee8e8db65183931f408f37305bc50',
   'migrations/d1/0007_answer_cache.sql': '624956df7de3ee941627f0b5959aa13b9c871eeba5e0190e0dab8be99b26699e',
+  'migrations/d1/0008_webhooks.sql': '5204abe507c6b6d6691b133c2359ffca2d7f192e326aa9cda854044e7c073ed4',
 }
 
 const ROOT = join(import.meta.dirname, '../..')

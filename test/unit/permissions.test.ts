@@ -20,6 +20,7 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'account:export': 'guma',
   'account:erase': 'guma',
   'keys:manage': 'uma',
+  'webhooks:manage': 'uma',
   'usage:read': 'gumas',
   'admin:users:read': 'ma',
   'admin:users:suspend': 'ma',
@@ -30,6 +31,7 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'admin:incidents:handle': 'ma',
   'admin:operations:read': 'ma',
   'admin:operations:switch': 'a',
+  'admin:webhooks:manage': 'a',
 }
 
 /** Which members may, by the first letter: owner, editor, viewer. */

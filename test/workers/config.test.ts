@@ -251,3 +251,36 @@ describe('a configuration that is wrong', () => {
     expect(read({ ENVIRONMENT: 'production', AUTH_SECRET: `${SECRET}\n` }).AUTH_SECRET).toBe(SECRET)
   })
 })
+
+describe('the webhook of operators', () => {
+  const ALERT_WEBHOOK_SECRET = `whsec_${btoa('x'.repeat(32))}`
+  const ALERT_WEBHOOK_URL = 'https://hooks.example/in'
+
+  test('is taken whole', () => {
+    expect(read({ ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET })).toMatchObject({
+      ALERT_WEBHOOK_URL,
+      ALERT_WEBHOOK_SECRET,
+    })
+  })
+
+  test.each([
+    ['ALERT_WEBHOOK_SECRET', { ALERT_WEBHOOK_URL }],
+    ['ALERT_WEBHOOK_URL', { ALERT_WEBHOOK_SECRET }],
+    ['ALERT_WEBHOOK_URL', { ALERT_WEBHOOK_URL: 'hooks', ALERT_WEBHOOK_SECRET }],
+    ['ALERT_WEBHOOK_SECRET', { ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET: 'hunter2' }],
+    [
+      'ALERT_WEBHOOK_URL',
+      {
+        ENVIRONMENT: 'production',
+        AUTH_SECRET: SECRET,
+        ALERT_WEBHOOK_SECRET,
+        ALERT_WEBHOOK_URL: 'http://hooks.example/',
+      },
+    ],
+  ])('is refused in part or wrong, by the name of the variable: %s', (name, variables) => {
+    const { code, message } = refusal(variables)
+    expect(code).toBe('misconfigured')
+    expect(message).toContain(name)
+    expect(message).not.toContain('hunter2')
+  })
+})

@@ -24,6 +24,7 @@ declare namespace Cloudflare {
     INCIDENTS: import('../../src/env.ts').Env['INCIDENTS']
     OPERATIONS: import('../../src/env.ts').Env['OPERATIONS']
     DB: D1Database
+    WEBHOOK_QUEUE: import('../../src/env.ts').Env['WEBHOOK_QUEUE']
   }
 }
 

@@ -43,6 +43,12 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'GET /api/keys': ['keys:manage', 'uma'],
   'POST /api/keys': ['keys:manage', 'uma'],
   'DELETE /api/keys/:id': ['keys:manage', 'uma'],
+  'GET /api/webhooks': ['webhooks:manage', 'uma'],
+  'POST /api/webhooks': ['webhooks:manage', 'uma'],
+  'DELETE /api/webhooks/:id': ['webhooks:manage', 'uma'],
+  'POST /api/webhooks/:id/rotate': ['webhooks:manage', 'uma'],
+  'POST /api/webhooks/:id/test': ['webhooks:manage', 'uma'],
+  'GET /api/webhooks/:id/deliveries': ['webhooks:manage', 'uma'],
 
   'GET /api/conversations': ['conversation:list', 'gumarb'],
   'POST /api/conversations': ['conversation:create', 'gumacb'],
@@ -84,6 +90,12 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'GET /api/admin/providers': ['admin:operations:read', 'ma'],
   'POST /api/admin/providers/:name/reset': ['admin:operations:switch', 'a'],
   'POST /api/admin/switches': ['admin:operations:switch', 'a'],
+  'GET /api/admin/webhooks': ['admin:webhooks:manage', 'a'],
+  'POST /api/admin/webhooks': ['admin:webhooks:manage', 'a'],
+  'DELETE /api/admin/webhooks/:id': ['admin:webhooks:manage', 'a'],
+  'POST /api/admin/webhooks/:id/rotate': ['admin:webhooks:manage', 'a'],
+  'POST /api/admin/webhooks/:id/test': ['admin:webhooks:manage', 'a'],
+  'GET /api/admin/webhooks/:id/deliveries': ['admin:webhooks:manage', 'a'],
 }
 
 const declared = (route: string): unknown[] =>

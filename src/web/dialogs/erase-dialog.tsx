@@ -84,6 +84,7 @@ const KINDS: readonly (readonly [keyof RemovedCounts, string])[] = [
   ['messages', 'Messages in those'],
   ['sessions', 'Devices'],
   ['keys', 'Keys'],
+  ['webhooks', 'Webhooks'],
   ['usageRows', 'Usage records'],
   ['account', 'Account'],
 ]
