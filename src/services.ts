@@ -6,6 +6,8 @@ import type { ChatInput } from './conversation/chat-input.ts'
 import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { estimateTokenCount } from 'tokenx'
+import type { Admission } from './admission/admission-calls.ts'
+import { createAdmission, queueParts, readProviders } from './admission/wiring.ts'
 import { Tokens } from './auth/tokens.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
@@ -65,6 +67,8 @@ export interface Services {
     /** @returns the conversation that a link leads to, by the hash of its token; null when nobody knows it */
     findLink(kind: LinkEntry['kind'], hash: string): Promise<string | null>
   }
+  /** The queues in front of providers that have limits. */
+  readonly admission: Admission
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
@@ -99,6 +103,12 @@ function privacyParts(env: Env): Parameters<typeof createPrivacy>[0] {
 /** What the object of an erasure gets from the outside. */
 export function erasureParts(env: Env): ReturnType<typeof erasureDeps> {
   return erasureDeps(privacyParts(env))
+}
+
+/** What a queue object gets from the outside. @param name of the object */
+export function admissionParts(env: Env, name: string): ReturnType<typeof queueParts> {
+  const warn = (event: string, details: Record<string, unknown>) => loggerOf(env).warn(event, details)
+  return queueParts(env, readProviders(env['MODEL_PROVIDERS']), name, warn)
 }
 
 /** What the cron trigger does. */
@@ -158,6 +168,7 @@ export function createServices(env: Env): Services {
       list: (ownerId, limit, after) => listConversations(env.DB, ownerId, limit, after),
       ping: async () => void (await env.DB.prepare('SELECT 1').first()),
     },
+    admission: createAdmission(env, readProviders(env['MODEL_PROVIDERS'])),
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),

@@ -71,7 +71,7 @@ const MAY_IMPORT: ImportTable = {
   auth: {},
   codecs: { packages: [] },
   models: {},
-  admission: { types: ['*-object', 'models'] },
+  admission: { types: ['*-object', 'models', 'incidents'] },
   operations: { types: ['*-object', 'incidents', 'models'] },
   incidents: { types: ['*-object', 'models', 'webhooks'] },
   webhooks: { code: ['storage'], types: ['*-object'] },

@@ -5,9 +5,15 @@ declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import('../../src/index.ts')
     durableNamespaces:
-      'ConversationObject' | 'TicketObject' | 'LimiterObject' | 'AttemptsObject' | 'ErasureObject'
+      | 'AdmissionObject'
+      | 'ConversationObject'
+      | 'TicketObject'
+      | 'LimiterObject'
+      | 'AttemptsObject'
+      | 'ErasureObject'
   }
   interface Env {
+    ADMISSION: import('../../src/env.ts').Env['ADMISSION']
     CONVERSATIONS: import('../../src/env.ts').Env['CONVERSATIONS']
     ATTEMPTS: import('../../src/env.ts').Env['ATTEMPTS']
     TICKETS: import('../../src/env.ts').Env['TICKETS']
