@@ -7,7 +7,7 @@ import type { ConversationDeps, LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { estimateTokenCount } from 'tokenx'
 import type { Admission } from './admission/admission-calls.ts'
-import { createAdmission, queueParts, readProviders } from './admission/wiring.ts'
+import { createAdmission, queueParts, queuesOf, readProviders, type Queues } from './admission/wiring.ts'
 import { Tokens } from './auth/tokens.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
 import { AppError, type ErrorCode } from './errors.ts'
@@ -69,6 +69,8 @@ export interface Services {
   }
   /** The queues in front of providers that have limits. */
   readonly admission: Admission
+  /** The same, for operators. */
+  readonly queues: Queues
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
@@ -140,6 +142,7 @@ export function createServices(env: Env): Services {
   const previous = config.AUTH_SECRET_PREVIOUS ?? []
   const tokens = new Tokens(async () => [await secret()].concat(previous))
   const logger = loggerOf(env)
+  const admission = createAdmission(env, readProviders(env['MODEL_PROVIDERS']))
   const services: Services = {
     config,
     logger,
@@ -168,7 +171,8 @@ export function createServices(env: Env): Services {
       list: (ownerId, limit, after) => listConversations(env.DB, ownerId, limit, after),
       ping: async () => void (await env.DB.prepare('SELECT 1').first()),
     },
-    admission: createAdmission(env, readProviders(env['MODEL_PROVIDERS'])),
+    admission,
+    queues: queuesOf(admission),
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),

@@ -13,8 +13,8 @@ import { AdmissionQueue } from './admission-queue.ts'
 import { PlaceRows } from './place-rows.ts'
 import type { QueueInterval, QueueStatus } from './queue-status.ts'
 
-/** A timer that is set for longer would only keep the object in memory. */
-const LONGEST_TIMER_MS = 5_000
+/** What is due later is left to the alarm, for a timer keeps the object in memory. */
+const LONGEST_TIMER_MS = 1_000
 
 export class AdmissionObject extends DurableObject<Env> {
   readonly #rows: PlaceRows
@@ -111,16 +111,19 @@ export class AdmissionObject extends DurableObject<Env> {
       this.#alarmAt = Math.max(now, durable)
       void this.ctx.storage.setAlarm(this.#alarmAt)
     }
-    if (prompt === null || prompt - now > LONGEST_TIMER_MS) return
-    if (this.#timer && this.#timer.at <= prompt) return
+    this.#setTimer(prompt !== null && prompt - now <= LONGEST_TIMER_MS ? prompt : null, now)
+  }
+
+  /** @param at null: nothing is due soon, and a timer would only keep the object in memory */
+  #setTimer(at: number | null, now: number): void {
+    if (this.#timer && at !== null && this.#timer.at <= at) return
     if (this.#timer) clearTimeout(this.#timer.id)
-    const id = setTimeout(
-      () => {
-        this.#timer = null
-        this.#run((queue) => queue.tick())
-      },
-      Math.max(0, prompt - now),
-    )
-    this.#timer = { at: prompt, id }
+    this.#timer = null
+    if (at === null) return
+    const ring = (): void => {
+      this.#timer = null
+      this.#run((queue) => queue.tick())
+    }
+    this.#timer = { at, id: setTimeout(ring, Math.max(0, at - now)) }
   }
 }

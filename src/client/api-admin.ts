@@ -4,6 +4,7 @@
  */
 import * as admin from '../protocol/admin.ts'
 import type { AdminUser, AuditPage, ChangeUserBody, UserPage } from '../protocol/admin.ts'
+import { queueAnswer, requeueAnswer, type QueueAnswer, type RequeueAnswer } from '../protocol/queue.ts'
 import { adminUsageAnswer, type AdminUsageAnswer, type UsageGroup } from '../protocol/usage.ts'
 import { search, type Caller } from './caller.ts'
 
@@ -58,6 +59,16 @@ export class AdminApi {
   async audit(filter: AuditFilter): Promise<AuditPage> {
     const path = `/api/admin/audit${search({ ...filter })}`
     return await this.#caller.json({ method: 'GET', path }, admin.auditPage)
+  }
+
+  /** What waits in front of providers that have limits. */
+  async queue(): Promise<QueueAnswer> {
+    return await this.#caller.json({ method: 'GET', path: '/api/queue' }, queueAnswer)
+  }
+
+  async requeue(deadLetterId: string): Promise<RequeueAnswer> {
+    const path = `/api/queue/dead-letters/${encodeURIComponent(deadLetterId)}/requeue`
+    return await this.#caller.json({ method: 'POST', path }, requeueAnswer)
   }
 }
 

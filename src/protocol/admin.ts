@@ -102,6 +102,8 @@ export const AUDIT_ACTIONS = [
   'admin_users_read',
   'admin_usage_read',
   'admin_audit_read',
+  'admin_queue_read',
+  'dead_letter_requeued',
 ] as const
 export const auditAction = z.enum(AUDIT_ACTIONS)
 export type AuditAction = z.infer<typeof auditAction>

@@ -36,6 +36,8 @@ const BY_ROLE = {
   'admin:users:update': ADMINS,
   'admin:usage:read': ADMINS,
   'admin:audit:read': ADMINS,
+  'admin:queue:read': ADMINS,
+  'admin:queue:update': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

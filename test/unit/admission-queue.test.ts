@@ -2,7 +2,7 @@
  * The queue in front of a provider: what is granted when, what survives, and who is told.
  */
 import { describe, expect, test } from 'vitest'
-import type { Grant, QueueAnswer } from '../../src/admission/admission.ts'
+import type { Grant, QueueEntry } from '../../src/admission/admission.ts'
 import { MAX_LOST_LEASES, MAX_WAITING_OF_USER } from '../../src/admission/admission-queue.ts'
 import { KEPT_MS } from '../../src/admission/dead-letters.ts'
 import { LEASE_MS } from '../../src/admission/leases.ts'
@@ -10,7 +10,7 @@ import { MAX_TRIES } from '../../src/admission/news-delivery.ts'
 import { QueueWorld } from '../support/queue-world.ts'
 
 /** @throws when it is none */
-function granted<T extends QueueAnswer>(answer: T): T & Grant {
+function granted(answer: ReturnType<QueueWorld['enter']>): Grant & { readonly entry: QueueEntry } {
   if (answer.state !== 'granted') throw new Error(`it is ${answer.state}`)
   return answer
 }
@@ -216,7 +216,7 @@ describe('a lease', () => {
     expect(world.newsOf(second.entry).length).toBeGreaterThan(0)
   })
 
-  test('Q5 lost again and again makes a dead letter, which an operator sends again', async () => {
+  test('Q10 lost again and again makes a dead letter, which an operator sends again', async () => {
     const world = new QueueWorld({ concurrent: 1 })
     const { entry } = world.enter('ada')
     for (let i = 0; i <= MAX_LOST_LEASES; i++) await world.pass(LEASE_MS, 'durable')
@@ -272,7 +272,7 @@ describe('a call in passing', () => {
 })
 
 describe('the minute', () => {
-  test('Q2 opens by itself when it has room again', async () => {
+  test('Q1 opens by itself when it has room again', async () => {
     const world = new QueueWorld({ requestsPerMinute: 2 })
     for (const each of [granted(world.enter('ada')), granted(world.enter('ada'))])
       world.queue.release(each.grantId, each.entry.conversationId, 0)
@@ -283,7 +283,7 @@ describe('the minute', () => {
     expect(world.granted).toEqual([entry.conversationId])
   })
 
-  test('Q2 counts expected tokens, and then those that were used', async () => {
+  test('Q1 counts expected tokens, and then those that were used', async () => {
     const world = new QueueWorld({ tokensPerMinute: 1_000 })
     const first = granted(world.enter('ada', { tokens: 900 }))
     const second = world.enter('ben', { tokens: 300 })

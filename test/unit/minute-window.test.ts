@@ -25,7 +25,7 @@ function densest(taken: readonly { readonly at: number; readonly amount: number 
 }
 
 describe('a minute', () => {
-  test('never holds more than its limit, wherever it begins', () => {
+  test('Q1 never holds more than its limit, wherever it begins', () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 40, max: 200 }), fc.nat(999), (all, limit, offset) => {
         const window = new MinuteWindow(limit)
@@ -98,7 +98,7 @@ describe('a minute', () => {
 })
 
 describe('the capacity of a queue', () => {
-  test('holds over restarts at any moment, from what was written, without a row for each grant', () => {
+  test('Q1 holds over restarts at any moment, from what was written, without a row for each grant', () => {
     const moves = fc.array(
       fc.record({ wait: fc.nat(1_500), tokens: fc.integer({ min: 1, max: 60 }), restart: fc.boolean() }),
       { maxLength: 150 },

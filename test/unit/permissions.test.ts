@@ -26,6 +26,8 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'admin:users:update': 'a',
   'admin:usage:read': 'a',
   'admin:audit:read': 'a',
+  'admin:queue:read': 'a',
+  'admin:queue:update': 'a',
 }
 
 /** Which members may, by the first letter: owner, editor, viewer. */
