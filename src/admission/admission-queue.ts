@@ -307,7 +307,7 @@ export class AdmissionQueue {
 
   #sweep(now: number): void {
     for (const place of this.#leases.ended(now)) this.#expire(place, now)
-    for (const place of [...this.#places.waiting.values()]) {
+    for (const place of this.#places.waiting.values()) {
       if (place.deadline > now) continue
       this.#forget(place)
       this.#places.put({ ...place, state: 'timed_out' })

@@ -46,7 +46,7 @@ export function exhume(places: Places, turn: Pick<Place, 'conversationId' | 'tur
 /** Removes what was kept long enough. @returns when the next one goes; Infinity when none is left */
 export function forgetOld(places: Places, now: number): number {
   let next = Infinity
-  for (const place of [...places.dead.values()]) {
+  for (const place of places.dead.values()) {
     const end = diedAt(place) + KEPT_MS
     if (end <= now) places.remove(place)
     else next = Math.min(next, end)

@@ -89,7 +89,7 @@ class Model {
       this.held.delete(held.grantId)
       queue.release(held.grantId, held.entry.conversationId, what.used)
     } else if (what.do === 'renew') {
-      for (const { grantId, entry } of [...this.held.values()])
+      for (const { grantId, entry } of this.held.values())
         if (!queue.renew(grantId, entry.conversationId)) this.held.delete(grantId)
     } else if (what.do === 'restart') world.restart()
     else if (what.do === 'outage') this.isOut = what.on
@@ -127,7 +127,7 @@ class Model {
   async drain(): Promise<void> {
     this.isOut = false
     for (let round = 0; round < 400 && this.world.rows.places.size > 0; round++) {
-      for (const { grantId, entry } of [...this.held.values()]) {
+      for (const { grantId, entry } of this.held.values()) {
         this.held.delete(grantId)
         this.world.queue.release(grantId, entry.conversationId, 0)
       }
@@ -147,7 +147,7 @@ class Model {
   #leave(entry: QueueEntry): void {
     this.world.queue.leave(entry)
     this.#ended.add(entry.conversationId)
-    for (const held of [...this.held.values()]) if (held.entry === entry) this.held.delete(held.grantId)
+    for (const held of this.held.values()) if (held.entry === entry) this.held.delete(held.grantId)
   }
 
   #take(entry: QueueEntry, grantId: string): void {

@@ -160,7 +160,7 @@ describe('telling', () => {
     await world.pass(5_100, 'durable')
     world.restart()
     await world.pass(10_000, 'durable')
-    expect(world.newsOf(entry)).toEqual(Array(3).fill({ state: 'timed_out' }))
+    expect(world.newsOf(entry)).toEqual(Array.from({ length: 3 }, () => ({ state: 'timed_out' })))
     expect(world.queue.status()).toMatchObject({ waiting: { normal: 1 } })
     expect(world.rows.places.size).toBe(2)
   })

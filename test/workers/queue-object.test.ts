@@ -5,7 +5,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
-import type { AdmissionNamespace } from '../../src/admission/admission-calls.ts'
 import { LEASE_MS } from '../../src/admission/leases.ts'
 import { WorkerQueue } from './queue-conversations.ts'
 
@@ -159,7 +158,7 @@ describe('the way to a queue', () => {
           return target.get(id)
         }
       },
-    }) as AdmissionNamespace
+    })
     const calls = queue.calls({ concurrent: 1 }, lossy)
     expect(await calls.enter(queue.entry('ada'))).toMatchObject({ state: 'granted' })
     losses = 2

@@ -21,7 +21,8 @@ const AT_ONCE = 64
 /** Waiting conversations, as far as a queue knows them: it says yes, makes its call, and gives the place back. */
 export class ConversationObject extends DurableObject<Env> implements QueueListener {
   #calls: { entry: QueueEntry; callMs: number } | null = null
-  #inUseMs = 0
+  /** From when to when it had a place; the last one may still be open. */
+  readonly #held: { from: number; to: number }[] = []
   #isOver = false
 
   /** Enters this turn, and another one each time that its call has ended. */
@@ -36,19 +37,23 @@ export class ConversationObject extends DurableObject<Env> implements QueueListe
     return Promise.resolve(true)
   }
 
-  /** @returns for how long it had a place, ms */
-  end(): number {
+  /** @returns for how long it had a place since then, ms */
+  end(since: number): number {
     this.#isOver = true
-    return this.#inUseMs
+    const now = Date.now()
+    const times = this.#held.map(({ from, to }) => Math.min(to, now) - Math.max(from, since))
+    return times.reduce((sum, ms) => sum + Math.max(0, ms), 0)
   }
 
   #take(news: QueueAnswer): void {
     if (news.state !== 'granted' || !this.#calls) return
     const { entry, callMs } = this.#calls
     this.#calls = null
+    const held = { from: Date.now(), to: Infinity }
+    this.#held.push(held)
     setTimeout(() => {
       if (this.#isOver) return
-      this.#inUseMs += callMs
+      held.to = Date.now()
       const admission = admissionOf(this.env)
       void admission.release(news, entry.conversationId, 100)
       void this.wait({ ...entry, turn: entry.turn + 2 }, callMs)
@@ -104,14 +109,12 @@ async function utilisation(
     env.CONVERSATIONS.get(
       env.CONVERSATIONS.idFromName(conversationId),
     ) as unknown as DurableObjectStub<ConversationObject>
-  const since = Date.now()
   await Promise.all(entries.map((entry) => stubOf(entry).wait(entry, callMs)))
+  const since = Date.now()
   await scheduler.wait(Math.max(0, since + ms - Date.now()))
   const elapsed = Date.now() - since
   const [status] = await admissionOf(env).statuses()
-  const used = await Promise.all(entries.map((entry) => stubOf(entry).end()))
+  const used = await Promise.all(entries.map((entry) => stubOf(entry).end(since)))
   const places = status?.limits.concurrent ?? 1
-  // Calls under way are in use for half of their time, on average.
-  const inUse = used.reduce((sum, each) => sum + each, 0) + (places * callMs) / 2
-  return Response.json({ utilisation: inUse / (places * elapsed) })
+  return Response.json({ utilisation: used.reduce((sum, each) => sum + each, 0) / (places * elapsed) })
 }
