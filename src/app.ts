@@ -25,6 +25,7 @@ import { peopleRoutes } from './http/routes/people.ts'
 import { acceptRoutes, inviteRoutes } from './http/routes/invites.ts'
 import { memberRoutes } from './http/routes/members.ts'
 import { erasureRoutes, privacyRoutes } from './http/routes/privacy.ts'
+import { queueRoutes } from './http/routes/queue.ts'
 import { resumeRoutes } from './http/routes/resume.ts'
 import { sharedRoutes, shareRoutes } from './http/routes/shares.ts'
 import { socketRoutes } from './http/routes/socket.ts'
@@ -96,6 +97,7 @@ export const app = new Hono<AppEnv>()
   .route('/admin/providers', providerRoutes)
   .route('/admin/switches', switchRoutes)
   .route('/admin/webhooks', adminWebhookRoutes)
+  .route('/queue', queueRoutes)
   .notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this address.')))
   .onError(onError)
 

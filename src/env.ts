@@ -3,6 +3,7 @@
  * the first request and named, and no other file reads a raw variable. Also the variables of a Hono context.
  */
 import * as z from 'zod'
+import type { AdmissionObject } from './admission/admission-object.ts'
 import type { AttemptsObject } from './auth/attempts-object.ts'
 import type { TicketObject } from './auth/ticket-object.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
@@ -29,6 +30,7 @@ export interface Env {
   readonly LIMITER: DurableObjectNamespace<LimiterObject>
   /** Counts requests per address; where it is not bound, nobody does. */
   readonly FLOOD_GUARD?: RateLimit
+  readonly ADMISSION: DurableObjectNamespace<AdmissionObject>
   readonly ERASURES: DurableObjectNamespace<ErasureObject>
   /** One object, `global`. */
   readonly INCIDENTS: DurableObjectNamespace<IncidentsObject>

@@ -6,6 +6,7 @@ import { app } from './app.ts'
 import type { Env } from './env.ts'
 import { runQueue, runRetention } from './services.ts'
 
+export { AdmissionObject } from './admission/admission-object.ts'
 export { AttemptsObject } from './auth/attempts-object.ts'
 export { TicketObject } from './auth/ticket-object.ts'
 export { ConversationObject } from './conversation/conversation-object.ts'

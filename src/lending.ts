@@ -2,7 +2,6 @@
  * The conversations' part of the composition root: what a conversation object gets from the outside. The rest it lends
  * itself (time, timers, its alarm). Built for each object from what the isolate holds once.
  */
-import { NO_QUEUES } from './admission/admission.ts'
 import type { AnswerCache } from './conversation/answer-cache.ts'
 import type { ConversationDeps } from './conversation/deps.ts'
 import { readConfig, type Config, type Env } from './env.ts'
@@ -11,7 +10,7 @@ import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates } from './limits/plans.ts'
 import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
 import { costOf } from './models/prices.ts'
-import { modelOf, operationsLinkOf } from './operating.ts'
+import { admissionFor, modelOf, operationsLinkOf } from './operating.ts'
 import { providersFor } from './providers.ts'
 import { agentsOf, createServices, cutIn, loggerOf, plansOf } from './services.ts'
 import { findAnswer, putAnswer } from './storage/answer-cache.ts'
@@ -45,7 +44,7 @@ export function conversationParts(
     model: modelOf(env),
     agents: agentsOf(env),
     cache: answerCacheOf(env),
-    admission: NO_QUEUES,
+    admission: admissionFor(env),
     paused: () => operationsLinkOf(env).pausedForAll(),
     settings: {
       contextTokens: config.CONTEXT_TOKENS,

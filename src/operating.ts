@@ -2,11 +2,14 @@
  * The operators' part of the composition root: the objects that look after providers and incidents, what they get from the
  * outside, and the gate in front of every model call.
  */
+import type { Admission } from './admission/admission-calls.ts'
+import { createAdmission, queueParts } from './admission/wiring.ts'
 import { readConfig, type Env } from './env.ts'
 import type { DeskDeps } from './incidents/incident-desk.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
+import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
@@ -30,13 +33,16 @@ export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | '
 }
 
 /** What the object of operations gets from the outside; the rest it lends itself. */
-export function operationsParts(env: Env): Pick<OperationsDeps, 'breaker' | 'log' | 'cost' | 'observe'> {
+export function operationsParts(
+  env: Env,
+): Pick<OperationsDeps, 'breaker' | 'log' | 'cost' | 'observe' | 'queues'> {
   const config = readConfig(env)
   return {
     breaker: config.BREAKER,
     log: (event, details) => loggerOf(env).warn(event, details),
     cost: (_provider, model, tokens) => costOf(providersFor(env, config).prices, model, tokens).micros,
     observe: async (observation) => await incidentsOf(env).observe(observation),
+    queues: async () => await admissionFor(env).observe(INTERVAL_MS),
   }
 }
 
@@ -60,9 +66,27 @@ export function modelOf(env: Env): Model {
   const gate = operationsLinkOf(env).gateFor({
     // An object lives as long as it waits for anything.
     waitUntil: () => undefined,
-    tryEnter: () => undefined,
+    tryEnter: (provider, tokens) => admissionFor(env).tryEnter(provider, tokens),
   })
   const model = chainOf(env, readConfig(env), gate)
   models.set(env, model)
   return model
+}
+
+const admissions = new WeakMap<Env, Admission>()
+
+/** The queues in front of providers that have limits. */
+export function admissionFor(env: Env): Admission {
+  const known = admissions.get(env)
+  if (known) return known
+  const { list, candidates } = providersFor(env, readConfig(env))
+  const admission = createAdmission(env, list, (model) => candidates(model)[0].provider)
+  admissions.set(env, admission)
+  return admission
+}
+
+/** What a queue object gets from the outside. @param name of the object */
+export function admissionParts(env: Env, name: string): ReturnType<typeof queueParts> {
+  const { list } = providersFor(env, readConfig(env))
+  return queueParts(env, list, name, (event, details) => loggerOf(env).warn(event, details))
 }

@@ -24,9 +24,9 @@ export interface Providers {
   readonly names: readonly string[]
   readonly prices: Prices
   /** Who may answer a request that names this, in order; each provider once. */
-  candidates(name: string): ReturnType<typeof candidatesOf>
+  readonly candidates: (name: string) => ReturnType<typeof candidatesOf>
   /** The model that a tier means, for what it is expected to cost; any other name is its own. */
-  modelBehind(name: string): string
+  readonly modelBehind: (name: string) => string
 }
 
 const built = new WeakMap<Env, Providers>()

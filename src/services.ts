@@ -6,6 +6,7 @@ import type { ChatInput } from './conversation/chat-input.ts'
 import type { LinkEntry } from './conversation/deps.ts'
 import type { ConversationObject } from './conversation/conversation-object.ts'
 import { Agents } from './agents/registry.ts'
+import { queuesOf, type Queues } from './admission/wiring.ts'
 import { Tokens } from './auth/tokens.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
 import { readConfig, secretValues, type Config, type Env } from './env.ts'
@@ -20,7 +21,7 @@ import { createLogger, type Logger } from './observability/logger.ts'
 import { deskOf, type OperationsDesk } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { ConfiguredProvider } from './operations/provider-list.ts'
-import { incidentsOf, modelOf, operationsLinkOf } from './operating.ts'
+import { admissionFor, incidentsOf, modelOf, operationsLinkOf } from './operating.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
 import { providersFor } from './providers.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
@@ -70,6 +71,9 @@ export interface Services {
     /** @returns the conversation that a link leads to, by the hash of its token; null when nobody knows it */
     findLink(kind: LinkEntry['kind'], hash: string): Promise<string | null>
   }
+  /** The queues in front of providers that have limits. */
+  /** The same, for operators. */
+  readonly queues: Queues
   readonly audit: AuditTrail
   readonly people: People
   readonly privacy: Privacy
@@ -188,6 +192,7 @@ export function createServices(env: Env): Services {
       list: (ownerId, limit, after) => listConversations(env.DB, ownerId, limit, after),
       ping: async () => void (await env.DB.prepare('SELECT 1').first()),
     },
+    queues: queuesOf(admissionFor(env)),
     audit: auditTrailOf(env.DB),
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),

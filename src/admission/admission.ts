@@ -56,12 +56,3 @@ export interface AdmissionQueue {
 export interface QueueListener {
   queueNews(turn: number, news: QueueNews): Promise<boolean>
 }
-
-/** For an installation in which no provider has limits. */
-export const NO_QUEUES: AdmissionQueue = {
-  queueOf: () => null,
-  enter: () => Promise.reject(new Error('nothing has a queue')),
-  leave: () => Promise.resolve(),
-  renew: () => Promise.resolve(true),
-  release: () => Promise.resolve(),
-}

@@ -6,6 +6,7 @@ import * as admin from '../protocol/admin.ts'
 import type { AdminUser, AuditPage, ChangeUserBody, UserPage } from '../protocol/admin.ts'
 import * as operations from '../protocol/operations.ts'
 import type { ProvidersAnswer, ResetAnswer, SwitchBody, SwitchState } from '../protocol/operations.ts'
+import { queueAnswer, requeueAnswer, type QueueAnswer, type RequeueAnswer } from '../protocol/queue.ts'
 import { adminUsageAnswer, type AdminUsageAnswer, type UsageGroup } from '../protocol/usage.ts'
 import { search, type Caller } from './caller.ts'
 
@@ -81,6 +82,16 @@ export class AdminApi {
     const path = `/api/admin/providers/${encodeURIComponent(provider)}/reset`
     const body = model === undefined ? {} : { model }
     return await this.#caller.json({ method: 'POST', path, body }, operations.resetAnswer)
+  }
+
+  /** What waits in front of providers that have limits. */
+  async queue(): Promise<QueueAnswer> {
+    return await this.#caller.json({ method: 'GET', path: '/api/queue' }, queueAnswer)
+  }
+
+  async requeue(deadLetterId: string): Promise<RequeueAnswer> {
+    const path = `/api/queue/dead-letters/${encodeURIComponent(deadLetterId)}/requeue`
+    return await this.#caller.json({ method: 'POST', path }, requeueAnswer)
   }
 }
 

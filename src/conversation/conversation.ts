@@ -103,7 +103,7 @@ export class Conversation {
       now: () => deps.now(),
       after: (ms, run) => deps.after(ms, run),
       wakeAt: (time) => deps.wakeAt(time),
-      isRunning: () => this.#runner.running !== null,
+      isRunning: () => this.#runner.isBusy,
       pending: () => this.#untold(),
       deliver: async ({ usage, ...entry }) =>
         void (await Promise.all([deps.directory.put(entry), deps.quota.settle(usage)])),
@@ -165,7 +165,11 @@ export class Conversation {
 
   /** What the provider's queue says of a turn. @returns whether a place that is given is used */
   queueNews(turn: number, news: QueueNews): boolean {
-    return !this.deleted && this.#runner.queueNews(turn, news)
+    if (this.deleted) return news.state !== 'granted'
+    if (news.state !== 'granted' || this.#history.openTurn(turn)) return this.#runner.queueNews(turn, news)
+    const ended = this.#log.turn(turn)
+    const wasLate = ended?.state === 'failed' && this.#log.message(turn)?.error?.code === 'queue_timeout'
+    return wasLate ? this.#runner.startAgain(ended, news) : this.#runner.queueNews(turn, news)
   }
 
   /** @throws AppError `not_found` when no such turn was ever here */
@@ -249,7 +253,7 @@ export class Conversation {
       if (this.deleted) return void (await this.#finishRemoval())
       this.doors.connections.check()
       this.#runner.recover()
-      if (this.#runner.running) this.#upkeep.watch()
+      if (this.#runner.isBusy) this.#upkeep.watch()
       else await this.settle()
     })
   }

@@ -11,6 +11,8 @@ import type { TurnRow } from './events.ts'
 
 /** A place is kept by saying so three times within the time for which it is given. */
 const RENEWALS_PER_LEASE = 3
+/** The queue ends a wait itself; this long after that it has failed to. */
+const OVERDUE_MS = 5_000
 /** How soon a queue that cannot be reached is asked again, ms. */
 const ASK_AGAIN_MS = 1_000
 
@@ -43,6 +45,8 @@ interface Asked {
 export class ProviderQueue {
   readonly #deps: ProviderQueueDeps
   #asked: Asked | null = null
+  /** The place of the turn that runs. */
+  #held: Grant | null = null
 
   constructor(deps: ProviderQueueDeps) {
     this.#deps = deps
@@ -70,6 +74,20 @@ export class ProviderQueue {
     void this.#enter(asked)
   }
 
+  /** Whether a turn waits here. */
+  get isWaiting(): boolean {
+    return this.#asked !== null
+  }
+
+  /** From time to time: asks again how the turn stands, in case that the queue could not tell, and ends a wait that is over. */
+  look(): void {
+    const asked = this.#asked
+    if (!asked) return
+    if (this.#deps.now() < asked.deadline + OVERDUE_MS) return void this.#enter(asked)
+    this.leave()
+    this.#deps.refused(asked.turn, timedOut())
+  }
+
   /** Nothing waits any more. */
   leave(): void {
     const asked = this.#forget()
@@ -82,7 +100,8 @@ export class ProviderQueue {
   /** @returns whether a place that is given is used */
   news(number: number, news: QueueNews): boolean {
     const asked = this.#asked
-    if (asked?.turn.number !== number) return false
+    // A place may be given twice; whatever else is said of a turn that does not wait has been seen to.
+    if (asked?.turn.number !== number) return news.state !== 'granted' || news.grantId === this.#held?.grantId
     switch (news.state) {
       case 'granted': {
         this.#forget()
@@ -106,11 +125,12 @@ export class ProviderQueue {
    * @returns gives it back, once, with the tokens that were used
    */
   keep(grant: Grant): (usedTokens: number) => void {
-    const { admission, conversationId, after } = this.#deps
+    const { admission, conversationId } = this.#deps
+    this.#held = grant
     let isKept = true
     let cancel: () => void = () => undefined
     const renewLater = (): void => {
-      cancel = after(grant.leaseMs / RENEWALS_PER_LEASE, () => {
+      cancel = this.#deps.after(grant.leaseMs / RENEWALS_PER_LEASE, () => {
         void renew()
       })
     }
@@ -128,6 +148,7 @@ export class ProviderQueue {
     return (usedTokens) => {
       if (!isKept) return
       isKept = false
+      this.#held = null
       cancel()
       this.#release(grant, usedTokens)
     }
@@ -135,12 +156,12 @@ export class ProviderQueue {
 
   async #enter(asked: Asked): Promise<void> {
     const { turn, provider, deadline } = asked
-    const { admission, conversationId, describe } = this.#deps
+    const { admission, conversationId } = this.#deps
     try {
       const { priority, createdAt } = turn
       const since = turn.resumedAt ?? createdAt
       const about = { provider, conversationId, turn: turn.number, priority, since, deadline }
-      const answer = await admission.enter({ ...about, ...describe(turn) })
+      const answer = await admission.enter({ ...about, ...this.#deps.describe(turn) })
       if (this.#asked !== asked) {
         if (answer.state === 'granted') this.#release(answer, 0)
         return

@@ -43,12 +43,12 @@ export class StoredAnswers {
 
   /** Whether a turn that lost its process with this text runs again by itself. */
   recovers(turn: TurnRow, text: string): boolean {
-    const { model, settings, now } = this.#deps
+    const { model, settings } = this.#deps
     const recovery = recoveryOf({
       turn,
       text,
       before: this.#before(turn),
-      now: now(),
+      now: this.#deps.now(),
       continues: model.continues === true,
       inputTokens: this.inputTokens(turn) + estimateTokenCount(text),
       maxInputTokens: settings.continueTokens,

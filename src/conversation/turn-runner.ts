@@ -80,6 +80,11 @@ export class TurnRunner {
     return this.idle && !this.#queue.needs(model)
   }
 
+  /** Whether anything has to be looked after. */
+  get isBusy(): boolean {
+    return this.#running !== null || this.#queue.isWaiting
+  }
+
   /** How many turns wait for their start. */
   get waiting(): number {
     return this.#waiting().length
@@ -129,6 +134,13 @@ export class TurnRunner {
     return this.#queue.news(number, news)
   }
 
+  /** An operator has sent a turn again whose wait had ended: it has a place. @returns whether it starts now */
+  startAgain(turn: TurnRow, grant: Grant): boolean {
+    if (this.#running) return false
+    this.#start(this.#deps.history.resume(turn), grant)
+    return true
+  }
+
   /** Tells everyone where the waiting turns stand. */
   showQueue(): void {
     for (const turn of this.openTurns()) {
@@ -164,6 +176,7 @@ export class TurnRunner {
 
   /** Takes up the turns that another process was running, then what waits. Safe to call at any time. */
   recover(): void {
+    this.#queue.look()
     for (const turn of this.#deps.history.openTurns()) {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
       const { text } = this.#answers.written(turn)

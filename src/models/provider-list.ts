@@ -4,7 +4,8 @@
  * Pure, and the only place that looks up a key by the name of its secret. Adapters are built from the list by providers.ts.
  */
 import { AppError } from '../errors.ts'
-import type { Continuation, ProviderConfig, ProviderLimits, Tier } from '../protocol/provider-config.ts'
+import type { Continuation, ProviderConfig, Tier } from '../protocol/provider-config.ts'
+import type { ProviderLimits } from '../protocol/provider-limits.ts'
 import type { Price } from './prices.ts'
 
 export interface Provider {

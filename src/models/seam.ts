@@ -116,7 +116,7 @@ function isRepetition(sent: string, start: number): boolean {
 
 /** The whole of it may be shorter, if there is a letter: "1" may well be followed by another. */
 function isRestatement(sent: string): boolean {
-  return /\p{L}/u.test(sent) && !isInRun(sent, 0)
+  return (/\p{L}/u.test(sent) || isLong(sent)) && !isInRun(sent, 0)
 }
 
 function isLong(text: string): boolean {

@@ -150,6 +150,7 @@ export class UpstreamCall {
       kind,
       fingerprint: failure && fingerprintOf(candidate.provider, failure),
       detail: failure && failure.message,
+      retryAfterMs: failure?.retryAfterMs,
       inputTokens,
       outputTokens,
     })

@@ -113,6 +113,8 @@ export const AUDIT_ACTIONS = [
   'switch_paused',
   'switch_resumed',
   'breaker_reset',
+  'admin_queue_read',
+  'dead_letter_requeued',
 ] as const
 export const auditAction = z.enum(AUDIT_ACTIONS)
 export type AuditAction = z.infer<typeof auditAction>

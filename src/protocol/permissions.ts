@@ -42,6 +42,8 @@ const BY_ROLE = {
   'admin:operations:read': STAFF,
   'admin:operations:switch': ADMINS,
   'admin:webhooks:manage': ADMINS,
+  'admin:queue:read': ADMINS,
+  'admin:queue:update': ADMINS,
 } as const satisfies Record<string, readonly Role[]>
 
 /** What being a member allows. */

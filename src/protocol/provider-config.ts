@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { modelName, providerName } from './ids.ts'
+import { providerLimits } from './provider-limits.ts'
 
 /** What agents and callers may name instead of a model; each provider says which of its models that is. */
 export const TIERS = ['fast', 'standard', 'smart', 'vision'] as const
@@ -12,17 +13,6 @@ export type Tier = (typeof TIERS)[number]
 /** US dollars per million tokens. */
 const dollars = z.number().nonnegative().max(1_000_000)
 export const price = z.strictObject({ input: dollars, output: dollars })
-
-/** What the provider allows us; what is left out is not limited, and with none of them nothing waits. */
-export const providerLimits = z.strictObject({
-  /** Calls at the same time. */
-  concurrent: z.int().min(1).max(100_000).optional(),
-  requestsPerMinute: z.int().min(1).max(10_000_000).optional(),
-  tokensPerMinute: z.int().min(1).max(10_000_000_000).optional(),
-  /** Over how many queue objects the limits are divided; more than one only above some hundred grants a second. */
-  shards: z.int().min(1).max(64).optional(),
-})
-export type ProviderLimits = z.infer<typeof providerLimits>
 
 /**
  * How a provider is asked to go on from the beginning of an answer: `prefill` ends the messages with it, as Anthropic's

@@ -14,6 +14,7 @@ import { spawnModelServer } from '../support/model-server-process.ts'
 import type { Bench, Measure, Row } from './bench.ts'
 import { ParleyTarget } from './parley-target.ts'
 import { RelayTarget } from './relay-target.ts'
+import { measureAdmission } from './rows/admission.ts'
 import { measureBundleSize } from './rows/bundle-size.ts'
 import { measureFanOut } from './rows/fan-out.ts'
 import { measureFirstToken } from './rows/first-token.ts'
@@ -35,6 +36,7 @@ const MEASURES = {
   'long-history': measureLongHistory,
   'rows-written': measureRowsWritten,
   limits: measureLimits,
+  admission: measureAdmission,
   'bundle-size': measureBundleSize,
 } satisfies Record<string, Measure>
 

@@ -23,6 +23,12 @@ export const BUILDS = {
     outdir: '.build/bench/counting',
     entry: join(WORKERS, 'counting-worker.ts'),
   },
+  admission: {
+    config: PARLEY_CONFIG,
+    outdir: '.build/bench/admission',
+    entry: join(WORKERS, 'admission-worker.ts'),
+    minify: true,
+  },
   limiter: {
     config: PARLEY_CONFIG,
     outdir: '.build/bench/limiter',

@@ -90,7 +90,7 @@ const MAY_IMPORT: ImportTable = {
   auth: {},
   codecs: { packages: [] },
   models: {},
-  admission: { types: ['*-object', 'models'] },
+  admission: { types: ['*-object', 'models', 'incidents'] },
   operations: { code: ['incidents', 'models'], types: ['*-object'] },
   incidents: { types: ['*-object', 'models', 'webhooks'] },
   webhooks: { code: ['storage'], types: ['*-object'] },

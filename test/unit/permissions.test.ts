@@ -32,6 +32,8 @@ const BY_ROLE: Partial<Record<Action, string>> = {
   'admin:operations:read': 'ma',
   'admin:operations:switch': 'a',
   'admin:webhooks:manage': 'a',
+  'admin:queue:read': 'a',
+  'admin:queue:update': 'a',
 }
 
 /** Which members may, by the first letter: owner, editor, viewer. */

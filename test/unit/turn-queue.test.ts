@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AGE_STEP_MS, effectiveRank, inOrder } from '../../src/conversation/turn-queue.ts'
-import type { WaitingTurn } from '../../src/conversation/turn-queue.ts'
+import { inOrder, type WaitingTurn } from '../../src/conversation/turn-queue.ts'
+import { AGE_STEP_MS, effectiveRank } from '../../src/protocol/priority.ts'
 
 const PRIORITIES = ['urgent', 'high', 'normal', 'low'] as const
 const NOW = Date.parse('2026-11-20T10:00:00Z')
@@ -54,7 +54,7 @@ describe('the order of waiting turns', () => {
     ['urgent', 10 * AGE_STEP_MS, 0],
     ['normal', -5_000, 2],
   ] as const)('O7 %s after %i ms counts as rank %i', (priority, waited, rank) => {
-    expect(effectiveRank(turn(2, priority, waited), NOW)).toBe(rank)
+    expect(effectiveRank(priority, NOW - waited, NOW)).toBe(rank)
   })
 
   test('O7 is the same whatever the order in which turns are given, and loses and repeats none', () => {

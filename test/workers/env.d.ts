@@ -5,6 +5,7 @@ declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import('../../src/index.ts')
     durableNamespaces:
+      | 'AdmissionObject'
       | 'ConversationObject'
       | 'TicketObject'
       | 'LimiterObject'
@@ -14,6 +15,7 @@ declare namespace Cloudflare {
       | 'OperationsObject'
   }
   interface Env {
+    ADMISSION: import('../../src/env.ts').Env['ADMISSION']
     CONVERSATIONS: import('../../src/env.ts').Env['CONVERSATIONS']
     ATTEMPTS: import('../../src/env.ts').Env['ATTEMPTS']
     TICKETS: import('../../src/env.ts').Env['TICKETS']

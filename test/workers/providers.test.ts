@@ -5,7 +5,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, inject, test } from 'vitest'
 import { readConfig, type Env } from '../../src/env.ts'
-import { providersFor } from '../../src/providers.ts'
+import { OPEN_GATE } from '../../src/models/provider-gate.ts'
+import { chainOf, providersFor } from '../../src/providers.ts'
 import { ask } from '../support/model-answer.ts'
 import { askWith } from './http-checks.ts'
 
@@ -36,7 +37,8 @@ function installation(variables: Record<string, unknown> = {}) {
     UP_KEY: 'sk-up-0123456789',
     ...variables,
   } as unknown as Env
-  return providersFor(own, readConfig(own))
+  const config = readConfig(own)
+  return { ...providersFor(own, config), model: chainOf(own, config, OPEN_GATE) }
 }
 
 describe('a provider that is not to be reached, in this runtime', () => {

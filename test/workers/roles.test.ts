@@ -76,6 +76,8 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'GET /api/usage': ['usage:read', 'gumarb'],
   'GET /api/admin/usage': ['admin:usage:read', 'a'],
   'GET /api/admin/audit': ['admin:audit:read', 'a'],
+  'GET /api/queue': ['admin:queue:read', 'a'],
+  'POST /api/queue/dead-letters/:id/requeue': ['admin:queue:update', 'a'],
   'GET /api/admin/users': ['admin:users:read', 'ma'],
   'PATCH /api/admin/users/:id': ['admin:users:update', 'a'],
   'POST /api/admin/users/:id/suspend': ['admin:users:suspend', 'ma'],
