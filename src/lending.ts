@@ -10,7 +10,7 @@ import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates } from './limits/plans.ts'
 import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
 import { costOf } from './models/prices.ts'
-import { admissionFor, modelOf, operationsLinkOf } from './operating.ts'
+import { admissionFor, gateOf, modelOf, operationsLinkOf } from './operating.ts'
 import { providersFor } from './providers.ts'
 import { agentsOf, createServices, cutIn, loggerOf, plansOf } from './services.ts'
 import { findAnswer, putAnswer } from './storage/answer-cache.ts'
@@ -28,6 +28,7 @@ export function conversationParts(
   | 'cache'
   | 'admission'
   | 'paused'
+  | 'prepare'
   | 'settings'
   | 'directory'
   | 'quota'
@@ -45,6 +46,7 @@ export function conversationParts(
     agents: agentsOf(env),
     cache: answerCacheOf(env),
     admission: admissionFor(env),
+    prepare: () => void gateOf(env).fresh(),
     paused: () => operationsLinkOf(env).pausedForAll(),
     settings: {
       contextTokens: config.CONTEXT_TOKENS,

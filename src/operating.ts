@@ -11,7 +11,7 @@ import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
 import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
-import type { OperationsLink } from './operations/operations-link.ts'
+import type { OperationsGate, OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
 import { chainOf, providersFor } from './providers.ts'
 import { createServices, loggerOf } from './services.ts'
@@ -57,18 +57,28 @@ export function operationsLinkOf(env: Env): OperationsLink {
   return link
 }
 
-const models = new WeakMap<Env, Model>()
+const gates = new WeakMap<Env, OperationsGate>()
 
-/** All providers as one model, behind what is known of them; one for all conversations of an isolate. */
-export function modelOf(env: Env): Model {
-  const known = models.get(env)
+/** What stands in front of every model call of this isolate. */
+export function gateOf(env: Env): OperationsGate {
+  const known = gates.get(env)
   if (known) return known
   const gate = operationsLinkOf(env).gateFor({
     // An object lives as long as it waits for anything.
     waitUntil: () => undefined,
     tryEnter: (provider, tokens) => admissionFor(env).tryEnter(provider, tokens),
   })
-  const model = chainOf(env, readConfig(env), gate)
+  gates.set(env, gate)
+  return gate
+}
+
+const models = new WeakMap<Env, Model>()
+
+/** All providers as one model, behind what is known of them; one for all conversations of an isolate. */
+export function modelOf(env: Env): Model {
+  const known = models.get(env)
+  if (known) return known
+  const model = chainOf(env, readConfig(env), gateOf(env))
   models.set(env, model)
   return model
 }

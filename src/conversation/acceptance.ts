@@ -21,7 +21,7 @@ import type { TurnRunner } from './turn-runner.ts'
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export interface AcceptanceDeps {
-  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused'>
+  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused' | 'prepare'>
   readonly history: History
   readonly log: LogReader
   readonly audience: Audience
@@ -45,6 +45,8 @@ export class Acceptance {
    * when the author's turns are not counted, or this one is reserved already.
    */
   chat(author: Principal, input: ChatInput, sender?: Reader): Accepted | Promise<Accepted> {
+    // Beside the reservation, so that the model call need not wait for it.
+    this.#deps.lent.prepare()
     return this.#deps.quota.admit(author, input, {
       repeated: () => this.#repeated(author, input, sender),
       check: () => {
