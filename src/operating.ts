@@ -26,7 +26,15 @@ export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | '
   const logger = loggerOf(env)
   return {
     rules: readConfig(env).INCIDENT_RULES,
-    webhooks: createServices(env).webhooks,
+    webhooks: {
+      send: async (events) => {
+        // Also for whoever watches the log.
+        for (const { id, type, data } of events) logger.warn('incident_notice', { id, type, data })
+        const services = createServices(env)
+        await services.ready()
+        await services.webhooks.send(events)
+      },
+    },
     note: (event, details) => logger.warn(event, details),
     report: (event, error) => logger.error(event, error),
   }

@@ -6,6 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createdKeyAnswer, sessionsAnswer } from '../../src/protocol/accounts.ts'
+import { webhookSecretAnswer } from '../../src/protocol/webhooks.ts'
 import { app } from '../../src/app.ts'
 import { askerWith } from './http-checks.ts'
 import { invite, share } from './shared-conversation.ts'
@@ -23,6 +24,7 @@ const BODIES: Readonly<Record<string, object | null>> = {
   'GET /api/conversations/:id/messages': null,
   'GET /api/conversations/:id/messages/:messageId/stream': null,
   'POST /api/conversations/:id/stop': { turnId: 't2' },
+  'POST /api/conversations/:id/continue': { turnId: 't2' },
   'GET /api/conversations/:id/ws': null,
   'GET /api/conversations/:id/members': null,
   'POST /api/conversations/:id/members': { userId: 'user:me', role: 'editor' },
@@ -36,11 +38,15 @@ const BODIES: Readonly<Record<string, object | null>> = {
   'DELETE /api/conversations/:id/shares/:shareId': null,
   'DELETE /api/keys/:id': null,
   'DELETE /api/me/sessions/:id': null,
+  'GET /api/webhooks/:id/deliveries': null,
+  'POST /api/webhooks/:id/rotate': null,
+  'POST /api/webhooks/:id/test': null,
+  'DELETE /api/webhooks/:id': null,
 }
 
 /** Whoever holds these has what they lead to; and what only those in charge may ask for, who may know of everybody. */
 const OPEN_TO_HOLDERS = ['GET /api/erasures/:id', 'GET /api/shares/:token']
-const FOR_THOSE_IN_CHARGE = /^\w+ \/api\/admin\//
+const FOR_THOSE_IN_CHARGE = /^\w+ \/api\/(?:admin|queue)\//
 
 const work: string[] = []
 
@@ -73,6 +79,8 @@ beforeAll(async () => {
   const { guest: owner, id } = await answered()
   const ada = await Account.register()
   const made = await ada.request('POST', '/api/keys', { name: 'CI', scopes: ['chat'] })
+  const url = 'https://receiver.example/hook'
+  const hook = await ada.request('POST', '/api/webhooks', { url, events: ['turn.completed'] })
   const { sessions } = sessionsAnswer.parse(await (await ada.request('GET', '/api/me/sessions')).json())
   theirs = {
     conversation: id,
@@ -82,6 +90,7 @@ beforeAll(async () => {
     shareId: (await share(owner, id, { mode: 'live' })).id,
     key: createdKeyAnswer.parse(await made.json()).id,
     session: sessions[0]?.id ?? '',
+    webhook: webhookSecretAnswer.parse(await hook.json()).id,
   }
   stranger = await Account.register()
   // What an isolate does once is done.
@@ -94,6 +103,7 @@ async function open(route: string, ids: Readonly<Record<string, string>>) {
   const address = path
     .replace('/conversations/:id', `/conversations/${ids['conversation']}`)
     .replace('/keys/:id', `/keys/${ids['key']}`)
+    .replace('/webhooks/:id', `/webhooks/${ids['webhook']}`)
     .replace('/sessions/:id', `/sessions/${ids['session']}`)
     .replace(/:(\w+)/g, (_, name: string) => ids[name] ?? '')
   const body = BODIES[route] && {
@@ -126,6 +136,7 @@ describe('E3 id guessing', () => {
       conversation: crypto.randomUUID(),
       key: '0'.repeat(24),
       session: crypto.randomUUID(),
+      webhook: crypto.randomUUID(),
     }
     const [foreign, unknown] = [await open(route, theirs), await open(route, nobodys)]
     expect(foreign).toMatchObject({ status: 404, problem: { code: 'not_found' } })

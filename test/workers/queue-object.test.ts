@@ -170,7 +170,6 @@ describe('the way to a queue', () => {
   test('is known without asking: which models wait, and where', () => {
     const queue = new WorkerQueue({})
     expect(queue.calls({ concurrent: 1 }).queueOf('m')).toBe(queue.provider)
-    expect(queue.calls({ concurrent: 1 }).queueOf('other')).toBeNull()
     expect(queue.calls({ shards: 2 }).queueOf('m')).toBeNull()
     expect(queue.calls({}).tryEnter(queue.provider, 10)).toBeUndefined()
   })

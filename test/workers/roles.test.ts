@@ -58,6 +58,7 @@ const ROUTES: Readonly<Record<string, readonly [action: string, callers: string]
   'GET /api/conversations/:id/messages': ['conversation:read', 'gumarb'],
   'GET /api/conversations/:id/messages/:messageId/stream': ['conversation:read', 'gumarb'],
   'POST /api/conversations/:id/stop': ['conversation:write', 'gumacb'],
+  'POST /api/conversations/:id/continue': ['conversation:write', 'gumacb'],
   'POST /api/chat': ['conversation:write', 'gumacb'],
   'POST /api/chat/stream': ['conversation:write', 'gumacb'],
 
