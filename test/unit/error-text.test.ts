@@ -17,7 +17,7 @@ const NEW_WORDS = [
 test('whoever reads it knows what to do next', () => {
   for (const code of NEW_WORDS) {
     const text = errorText({ code, detail: 'model_x of the provider: 503' })
-    expect(text).toMatch(/[Tt]ry again|Begin a new one|another way|Make somebody else/)
+    expect(text).toMatch(/[Tt]ry again|Begin a new one|another way|Make somebody else|Tell whoever runs this/)
     expect(text).not.toContain('503')
     // Trying again is advised only where it may help.
     if (/try again( in a minute)?\.$/i.test(text)) expect(ERRORS[code].retryable).toBe(true)
