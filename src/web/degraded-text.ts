@@ -12,6 +12,7 @@ const WHY: Record<string, string> = {
   timeout: 'is too slow',
   overloaded: 'is overloaded',
   context_length: 'takes nothing this long',
+  cannot_continue: 'cannot go on with it',
   network: 'cannot be reached',
   unreachable: 'cannot be reached',
   unavailable: 'cannot be asked right now',

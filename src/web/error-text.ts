@@ -22,7 +22,7 @@ const SENTENCES: Record<string, string> = {
   wrong_password: 'This is not your password.',
   last_admin: 'This is the last administrator. Make somebody else one first.',
   model_unavailable: 'No model can be asked right now. Try again in a minute.',
-  model_unreachable: 'The model cannot be reached right now. Try again in a minute.',
+  model_unreachable: 'The connection to the model failed. Try again in a minute.',
   model_overloaded: 'The model has too much to do right now. Try again in a minute.',
   model_quota:
     'The quota at the model’s provider is used up. Tell whoever runs this; trying again will not help.',

@@ -22,7 +22,13 @@ test('says that an answer is an earlier one, and why, which comes as the code of
 })
 
 test('shows no word of the protocol, whatever the reason is', () => {
-  for (const reason of [...FAILURE_CLASSES, 'breaker_open', 'model_error', 'of a newer server']) {
+  for (const reason of [
+    ...FAILURE_CLASSES,
+    'breaker_open',
+    'cannot_continue',
+    'model_error',
+    'of a newer server',
+  ]) {
     const text = degradedText({ provider: 'b', reason })
     expect(text).toMatch(/^Answered by b, because the usual model [a-z ]+$/)
     if (reason.includes('_')) expect(text).not.toContain(reason)

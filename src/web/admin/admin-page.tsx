@@ -57,7 +57,11 @@ export function AdminPage({ model }: { readonly model: AppModel }) {
                 key={name}
                 type="button"
                 aria-current={name === tab ? 'page' : undefined}
-                onClick={() => setTab(name)}
+                onClick={(event) => {
+                  setTab(name)
+                  // Where not all fit beside each other.
+                  event.currentTarget.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+                }}
               >
                 {name}
               </button>

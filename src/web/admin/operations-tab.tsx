@@ -48,7 +48,11 @@ export function OperationsTab({ api, canSwitch, canSeeQueue }: OperationsTabProp
           <section class={all ? 'panel warn' : 'panel'} aria-label="All turns">
             <div class="panel-text">
               <b>{all ? 'All turns are paused' : 'Answers are being written'}</b>
-              {all && <span class="sub">{pauseText(all)}</span>}
+              {all && (
+                <span class="sub" title={`By ${all.by}`}>
+                  {pauseText(all)}
+                </span>
+              )}
             </div>
             {canSwitch &&
               (all ? (
@@ -105,7 +109,7 @@ export function OperationsTab({ api, canSwitch, canSeeQueue }: OperationsTabProp
   )
 }
 
-export const pauseText = ({ reason, by, at }: PauseState): string => `${reason} · ${by}, ${exactTime(at)}`
+const pauseText = ({ reason, at }: PauseState): string => `Since ${exactTime(at)}: ${reason}`
 
 /** What is paused and stands nowhere else on the page. */
 function forgotten({ providers, pauses }: ProvidersAnswer): PauseState[] {

@@ -51,7 +51,8 @@ export const AnswerItem = memo(function AnswerItem({ message, onAskAgain, onCont
         )}
         {message.degraded && (
           <p class="origin degraded">
-            <AlertIcon size={15} /> {degradedText(message.degraded)}
+            <AlertIcon size={15} />
+            <span>{degradedText(message.degraded)}</span>
           </p>
         )}
         {message.cached && !message.degraded && <p class="origin">Answered before</p>}
