@@ -122,7 +122,7 @@ function Timeline({ incident: { timeline } }: { readonly incident: IncidentDetai
   return (
     <ol class="timeline" aria-label="Timeline">
       {timeline.map(({ at, kind, text, by }, index) => (
-        <li key={index} class={kind}>
+        <li key={index} class={`is-${kind}`}>
           <time dateTime={at} title={fullTime(at)}>
             {exactTime(at)}
           </time>

@@ -65,7 +65,7 @@ export function OperationsTab({ api, canSwitch, canSeeQueue }: OperationsTabProp
                   Resume all turns
                 </button>
               ) : (
-                <button type="button" class="button danger" onClick={() => setPausing('all')}>
+                <button type="button" class="button" onClick={() => setPausing('all')}>
                   Pause all turns…
                 </button>
               ))}
@@ -91,7 +91,7 @@ export function OperationsTab({ api, canSwitch, canSeeQueue }: OperationsTabProp
               )}
             </section>
           ))}
-          <p class="list-foot">Calls are those of the last {Math.round(data.recentMs / 60_000)} minutes.</p>
+          <p class="sub">Calls are those of the last {Math.round(data.recentMs / 60_000)} minutes.</p>
         </>
       )}
       {canSeeQueue && <QueueSection api={api} />}
