@@ -6,6 +6,7 @@ import * as http from '../protocol/http.ts'
 import type {
   ChatAnswer,
   ChatBody,
+  ContinueAnswer,
   ConversationPage,
   CreateConversationBody,
   MessagePage,
@@ -66,6 +67,12 @@ export class Api {
 
   async stopTurn(id: string, turnId: string): Promise<StopAnswer> {
     return this.#caller.json({ method: 'POST', path: `${at(id)}/stop`, body: { turnId } }, http.stopAnswer)
+  }
+
+  /** Has an answer that failed or was interrupted go on; only for who asked. */
+  async continueTurn(id: string, turnId: string): Promise<ContinueAnswer> {
+    const call = { method: 'POST', path: `${at(id)}/continue`, body: { turnId } } as const
+    return this.#caller.json(call, http.continueAnswer)
   }
 
   /** Sends a message and waits for the finished answer, however long that takes. */

@@ -163,8 +163,11 @@ function streamStart(state: State, frame: FrameOf<'stream_start'>): State {
     status: 'streaming',
     agentId: frame.agentId,
     model: frame.model,
+    // How it ended before is over, too.
     error: undefined,
     finishReason: undefined,
+    degraded: undefined,
+    cached: undefined,
   }
   return {
     ...state,

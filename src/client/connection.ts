@@ -129,6 +129,12 @@ export class ConversationConnection {
     await this.#deps.api.stopTurn(this.id, turnId)
   }
 
+  /** Has an answer go on whose error is `continuable`: the same message grows. A refusal on the link is a notice. */
+  async continueTurn(turnId: string): Promise<void> {
+    if (this.#keeper.send(JSON.stringify({ type: 'continue_turn', turnId }))) return
+    await this.#deps.api.continueTurn(this.id, turnId)
+  }
+
   /** Call on each key stroke; `false` when the input was emptied or left. */
   typing(active: boolean): void {
     const now = this.#deps.env.now()

@@ -90,9 +90,12 @@ export class OperationsLink {
     }
   }
 
-  /** Why an operator has paused all turns, as far as is known; null when none has. */
+  /**
+   * Why an operator has paused all turns; null when none has, or nobody looked lately: then the call of the model finds out.
+   * Where everything is refused by this alone no call is made, and what is old would be believed for ever.
+   */
   pausedForAll(): string | null {
-    return this.#known.pausedForAll
+    return this.#isOlderThan(SNAPSHOT_FRESH_MS) ? null : this.#known.pausedForAll
   }
 
   verdict(provider: string, model: string): Verdict {

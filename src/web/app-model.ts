@@ -14,7 +14,16 @@ import { Store } from './store.ts'
 export type OpenDialog =
   | {
       readonly kind:
-        'sign-in' | 'register' | 'usage' | 'name' | 'password' | 'sessions' | 'keys' | 'export' | 'erase'
+        | 'sign-in'
+        | 'register'
+        | 'usage'
+        | 'name'
+        | 'password'
+        | 'sessions'
+        | 'keys'
+        | 'webhooks'
+        | 'export'
+        | 'erase'
     }
   /** Of one conversation. */
   | { readonly kind: 'members' | 'share'; readonly id: string }

@@ -62,7 +62,9 @@ const HEADERS = `/*
 /**
  * Every zod schema carries the code that turns it into a JSON Schema, which none of the page's is ever asked for. It is a
  * sixth of zod. A new zod that needs more of it fails the build with the name of what is missing. Its sentences about what
- * is wrong with a value are left out, too: the page says such things in its own words, or in the server's.
+ * is wrong with a value are left out, too: the page says such things in its own words, or in the server's. So is what it
+ * keeps against values that contain themselves, which JSON cannot; and the code that writes code, which the page's policy
+ * forbids.
  */
 const leanZod = {
   name: 'lean-zod',
@@ -78,6 +80,20 @@ const leanZod = {
     // With parts that are loaded later, modules do not run in the order of their imports: `no-eval.ts` may come too late.
     plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]core\.js$/ }, async ({ path }) => ({
       contents: `${await readFile(path, 'utf8')}\nglobalConfig.jitless = true`,
+    }))
+    plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]schemas\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8')
+      const contents = text.replace(
+        /export const \$ZodObjectJIT = [^]*?\n\}\);\n/,
+        'export const $ZodObjectJIT = $ZodObject\n',
+      )
+      if (contents === text) throw new Error('zod writes its parsers elsewhere now')
+      return { contents }
+    })
+    plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]memoizer\.js$/ }, () => ({
+      contents: `const unavailable = () => { throw new Error('Compiling is left out of the page') }
+        export const memoizer = () => undefined
+        export { unavailable as isBackEdge, unavailable as isRecursiveSchema }`,
     }))
     plugin.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({
       contents: "export default () => ({ localeError: () => 'Invalid input' })",

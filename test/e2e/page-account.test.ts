@@ -192,3 +192,37 @@ describe('on a small screen', () => {
     expect(await chat.hasFocus(chat.account)).toBe(true)
   })
 })
+
+test('webhooks of one’s own: added, with a secret that is shown once and replaced, looked at and removed', async () => {
+  const chat = await suite.open()
+  await chat.register(somebody())
+  await chat.choose('Webhooks')
+  const dialog = chat.dialog('Webhooks')
+  await dialog.getByText('You have no webhooks.').waitFor()
+  await dialog.getByLabel('Address').fill('hooks.example.com')
+  await dialog.getByRole('button', { name: 'Add' }).click()
+  await dialog.getByRole('alert').waitFor()
+  expect(await dialog.getByLabel('Address').getAttribute('aria-invalid')).toBe('true')
+
+  await dialog.getByLabel('Address').fill('https://hooks.example.com/told')
+  await dialog.getByRole('button', { name: 'Add' }).click()
+  const secret = dialog.getByLabel('The secret', { exact: true })
+  const first = await secret.inputValue()
+  expect(first).toMatch(/^whsec_/)
+  const row = dialog.getByRole('list', { name: 'Your webhooks' }).getByRole('listitem').first()
+  await row.getByText('Not told of anything yet').waitFor()
+  await row.getByRole('button', { name: /^New secret/ }).click()
+  await chat.page.waitForFunction(
+    (old) => document.querySelector<HTMLInputElement>('.secret input')?.value !== old,
+    first,
+  )
+  await row.getByRole('button', { name: /^Deliveries/ }).click()
+  await row.getByText('None in the last seven days.').waitFor()
+  await screenshot(chat.page, 'webhooks')
+  await chat.page.setViewportSize({ width: 360, height: 740 })
+  await chat.page.emulateMedia({ colorScheme: 'dark' })
+  await row.scrollIntoViewIfNeeded()
+  await screenshot(chat.page, 'webhooks-360-dark')
+  await row.getByRole('button', { name: /^Remove/ }).click()
+  await dialog.getByText('You have no webhooks.').waitFor()
+})

@@ -2,13 +2,10 @@
  * The administration in a real Chromium: the first admin is made by the command, finds people, changes and suspends them,
  * sees usage and the trail; whoever is no admin gets nothing. Screenshots are left in test-results/.
  */
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { screenshot } from '../support/browser.ts'
 import { ChatPage } from '../support/chat-page.ts'
 import { PageSuite } from '../support/page-suite.ts'
-import { quietEnv, ROOT } from '../support/wrangler-dev.ts'
 
 const suite = new PageSuite()
 const ADMIN = { email: 'root@example.com', password: 'correct horse battery', name: 'Root' }
@@ -27,15 +24,8 @@ test('an admin finds somebody, gives them a plan, suspends them at once, and rea
 
   const chat = await suite.open()
   await chat.register(ADMIN)
-  const { persistDir } = suite.world
-  const args = ['src/make-admin.mjs', 'grant', ADMIN.email, '--persist-to', persistDir]
-  await promisify(execFile)(process.execPath, args, {
-    cwd: ROOT,
-    env: { ...process.env, ...quietEnv(persistDir) },
-  })
-  await chat.choose('Sign out')
-  await chat.page.getByRole('main').getByRole('button', { name: 'Sign in' }).click()
-  await chat.fillSignIn(ADMIN)
+  await suite.world.makeAdmin(ADMIN.email)
+  await chat.signInAnew(ADMIN)
   await chat.choose('Administration')
   await chat.page.waitForURL(/\/admin$/)
 

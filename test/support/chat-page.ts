@@ -100,6 +100,14 @@ export class ChatPage {
     await this.dialog('Sign in').waitFor({ state: 'detached' })
   }
 
+  /** Signs out and in again: who has another role since has it then. */
+  async signInAnew(credentials: Credentials): Promise<void> {
+    await this.choose('Sign out')
+    await this.page.getByRole('main').getByRole('button', { name: 'Sign in' }).click()
+    await this.fillSignIn(credentials)
+    await this.dialog('Sign in').waitFor({ state: 'detached' })
+  }
+
   /** In the dialog that is open. */
   async fillSignIn({ email, password }: Credentials): Promise<void> {
     const dialog = this.dialog('Sign in')

@@ -72,6 +72,17 @@ export class ConversationModel {
     this.#run(turn)
   }
 
+  /** Has the last answer that failed or was interrupted go on, after the text that it has. */
+  goOn(): void {
+    const message = [...this.messages.values()].findLast(
+      ({ status }) => status === 'failed' || status === 'interrupted',
+    )
+    if (this.#running || !message || message.parentId === null) return
+    const { turnId, id: messageId, parentId: askedBy } = message
+    this.#attempt = 1
+    this.#run({ turnId, askedBy, messageId, state: 'queued', position: 1, priority: 'normal' })
+  }
+
   delta(text: string): void {
     if (!this.#running || text === '') return
     const { messageId } = this.#running
@@ -159,6 +170,7 @@ export class ConversationModel {
     this.#running = { ...turn, state: 'streaming', position: 0 }
     this.#attempt++
     const { turnId, messageId, askedBy: parentId } = turn
+    const text = this.textOf(messageId)
     this.messages.set(messageId, {
       id: messageId,
       parentId,
@@ -167,12 +179,12 @@ export class ConversationModel {
       authorId: null,
       authorName: null,
       status: 'streaming',
-      parts: [],
+      parts: text === '' ? [] : [{ type: 'text', text }],
       createdAt: AT,
       agentId: 'default',
       model: 'test',
     })
-    const about = { turnId, messageId, parentId, attempt: this.#attempt, offset: 0 }
+    const about = { turnId, messageId, parentId, attempt: this.#attempt, offset: text.length }
     this.#tell({
       type: 'stream_start',
       seq: this.#seq(),

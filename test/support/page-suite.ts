@@ -66,6 +66,11 @@ export class PageSuite {
     return new ChatPage(await this.person.open(path))
   }
 
+  /** A new tab of somebody else. */
+  async openAs(person: Person): Promise<ChatPage> {
+    return new ChatPage(await person.open())
+  }
+
   /** Another tab with the same address. */
   async openBeside(chat: ChatPage): Promise<ChatPage> {
     return await this.open(new URL(chat.page.url()).pathname)

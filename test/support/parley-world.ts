@@ -2,16 +2,18 @@
  * One installation for a whole-process test: Parley, the model server and a persistence folder, each of them real. It
  * can be killed and started again; what it is asked is the tests' business.
  */
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { ModelServerClient } from './model-server-client.ts'
 import { spawnModelServer, type ModelServerProcess } from './model-server-process.ts'
 import { ROOMY_VARS } from './roomy-limits.ts'
 import { openTurns, readStored, type StoredConversation } from './stored-conversation.ts'
 import { TestUser } from './test-user.ts'
-import { freePort, spawnParley, type ParleyProcess } from './wrangler-dev.ts'
+import { freePort, quietEnv, ROOT, spawnParley, type ParleyProcess } from './wrangler-dev.ts'
 
 /** How often the disk and the list are looked at. */
 const LOOK_MS = 25
@@ -75,6 +77,13 @@ export class World {
   /** A new person. */
   async user(): Promise<TestUser> {
     return await TestUser.guest(this.url)
+  }
+
+  /** Makes whoever registered with this email an admin, with the command. Their next session is one. */
+  async makeAdmin(email: string): Promise<void> {
+    const args = ['src/make-admin.mjs', 'grant', email, '--persist-to', this.persistDir]
+    const env = { ...process.env, ...quietEnv(this.persistDir) }
+    await promisify(execFile)(process.execPath, args, { cwd: ROOT, env })
   }
 
   /** Starts Parley on the same folder and port; resolves when it takes requests. Does nothing while it runs. */

@@ -128,6 +128,21 @@ describe('sending', () => {
     expect(all.env.requests.at(-1)).toMatchObject({ method: 'POST', body: { turnId: 't2' } })
   })
 
+  test('T5: going on with an answer goes by the socket, or by HTTP when there is none', async () => {
+    const all = newRoom()
+    const room = await open(all)
+    await room.continueTurn('t2')
+    expect(all.env.socket.frames.at(-1)).toEqual({ type: 'continue_turn', turnId: 't2' })
+    all.env.socket.end()
+    const answer = { turnId: 't2', messageId: 'm2', continued: true }
+    all.env.respond = (request) => (request.path.endsWith('/continue') ? json(202, answer) : respond(request))
+    await room.continueTurn('t2')
+    expect(all.env.requests.at(-1)).toMatchObject({ method: 'POST', body: { turnId: 't2' } })
+    all.env.respond = (request) =>
+      request.path.endsWith('/continue') ? problemOf(409, 'conflict') : respond(request)
+    await expect(room.continueTurn('t2')).rejects.toMatchObject({ code: 'conflict' })
+  })
+
   test('typing is said rarely, taken back once, and of others forgotten when not renewed', async () => {
     const all = newRoom()
     const room = await open(all)

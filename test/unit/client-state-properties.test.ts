@@ -10,7 +10,7 @@ import {
   newConversationState,
   type ConversationState,
 } from '../../src/client/index.ts'
-import { textOf } from '../../src/protocol/message.ts'
+import { textOf, type Message } from '../../src/protocol/message.ts'
 import type { ServerFrame } from '../../src/protocol/server-frames.ts'
 import { ConversationModel } from '../support/conversation-model.ts'
 
@@ -76,6 +76,7 @@ const step = fc.oneof(
       status: fc.constantFrom('completed', 'stopped', 'failed', 'interrupted'),
     }),
   },
+  { weight: 2, arbitrary: fc.constant({ do: 'goOn' } as const) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), kept: fc.nat(12) }) },
 )
 
@@ -93,7 +94,7 @@ const script = fc.array(fc.tuple(trouble, step, fc.integer({ min: 1, max: 3 })),
   maxLength: 60,
 })
 
-test('O1 O4 O5 O6 R2-R7: any loss, repeat, cut and resume ends with the stored text', () => {
+test('O1 O4 O5 O6 R2-R7: any loss, repeat, cut, resume and going on ends with the stored text', () => {
   fc.assert(
     fc.property(script, fc.constantFrom(256, 5), (steps, maxReplay) => {
       const model = new ConversationModel()
@@ -118,6 +119,7 @@ test('O1 O4 O5 O6 R2-R7: any loss, repeat, cut and resume ends with the stored t
         if (what.do === 'again') troubled.hearAgain(what.which)
         if (action.do === 'say') model.say('question')
         if (action.do === 'start') model.start()
+        if (action.do === 'goOn') model.goOn()
         if (action.do === 'delta') model.delta(action.text)
         if (action.do === 'end') model.end(action.status)
         if (action.do === 'crash' && model.running) {
@@ -135,8 +137,9 @@ test('O1 O4 O5 O6 R2-R7: any loss, repeat, cut and resume ends with the stored t
       const stored = [...model.messages.values()].toSorted(
         (a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)),
       )
-      const asSeen = (state: ConversationState) => state.messages.map((m) => [m.id, m.status, textOf(m)])
-      const truth = stored.map((message) => [message.id, message.status, textOf(message)])
+      const seen = (m: Message) => [m.id, m.status, textOf(m), m.error]
+      const asSeen = (state: ConversationState) => state.messages.map(seen)
+      const truth = stored.map(seen)
       expect(asSeen(calm.state)).toEqual(truth)
       expect(asSeen(troubled.state)).toEqual(truth)
       expect(troubled.state.seq).toBe(model.log.length)

@@ -304,6 +304,16 @@ describe('a pause', () => {
     expect(await see()).toEqual([null, 'ok', 'ok', 'ok'])
   })
 
+  test('K2 of all is believed for a second without a call, so that nobody is refused for ever by what is over', async () => {
+    const { link, gate, clock, world } = setUp()
+    world.snapshot = { ...world.snapshot, paused: [{ ...pause, target: 'all' }] }
+    await gate.fresh()
+    clock.advance(999)
+    expect(link.pausedForAll()).toBe('costs')
+    clock.advance(1)
+    expect(link.pausedForAll()).toBeNull()
+  })
+
   test('K2 ends calls that are running when it says so, a second after it came at the latest', async () => {
     const { gate, clock, world, settle } = setUp()
     await gate.fresh()

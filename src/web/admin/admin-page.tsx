@@ -1,6 +1,6 @@
 /**
- * The administration: people, usage, and the trail of who did what. What a role may not do is not offered; the server
- * refuses it in any case.
+ * The administration: people, usage, the trail of who did what, how the models are, and incidents. What a role may not do
+ * is not offered; the server refuses it in any case.
  */
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { AdminApi } from '../../client/api-admin.ts'
@@ -10,6 +10,8 @@ import type { AppModel } from '../app-model.ts'
 import { MenuButton } from '../components/menu-button.tsx'
 import { useStore } from '../store.ts'
 import { AuditTable } from './audit-table.tsx'
+import { IncidentsTab } from './incidents-tab.tsx'
+import { OperationsTab } from './operations-tab.tsx'
 import { UsageTable } from './usage-table.tsx'
 import { UserTable } from './user-table.tsx'
 
@@ -17,6 +19,8 @@ const TABS = [
   { name: 'People', action: 'admin:users:read' },
   { name: 'Usage', action: 'admin:usage:read' },
   { name: 'Audit', action: 'admin:audit:read' },
+  { name: 'Operations', action: 'admin:operations:read' },
+  { name: 'Incidents', action: 'admin:incidents:read' },
 ] as const satisfies readonly { name: string; action: RoleAction }[]
 type TabName = (typeof TABS)[number]['name']
 
@@ -53,7 +57,11 @@ export function AdminPage({ model }: { readonly model: AppModel }) {
                 key={name}
                 type="button"
                 aria-current={name === tab ? 'page' : undefined}
-                onClick={() => setTab(name)}
+                onClick={(event) => {
+                  setTab(name)
+                  // Where not all fit beside each other.
+                  event.currentTarget.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+                }}
               >
                 {name}
               </button>
@@ -70,6 +78,16 @@ export function AdminPage({ model }: { readonly model: AppModel }) {
             )}
             {tab === 'Usage' && <UsageTable api={api} />}
             {tab === 'Audit' && <AuditTable api={api} />}
+            {tab === 'Operations' && (
+              <OperationsTab
+                api={api}
+                canSwitch={allows('admin:operations:switch')}
+                canSeeQueue={allows('admin:queue:read')}
+              />
+            )}
+            {tab === 'Incidents' && (
+              <IncidentsTab parley={model.parley} canHandle={allows('admin:incidents:handle')} />
+            )}
           </div>
         </div>
       )}

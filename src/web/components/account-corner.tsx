@@ -117,6 +117,7 @@ function entriesOf(model: AppModel, session: SessionSnapshot): Entry[] {
     opens('Change password', 'password'),
     opens('Devices', 'sessions'),
     opens('API keys', 'keys'),
+    opens('Webhooks', 'webhooks'),
     ...(isStaff ? [['Administration', () => model.visit({ view: 'admin' })] as const] : []),
     ...data,
     ['Sign out', signOut('here')],

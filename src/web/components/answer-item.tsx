@@ -4,6 +4,7 @@
  */
 import { textOf, type Message } from '../../protocol/message.ts'
 import { fullTime, shortTime } from '../dates.ts'
+import { degradedText } from '../degraded-text.ts'
 import { errorText } from '../error-text.ts'
 import { memo } from '../memo.ts'
 import { CopyButton } from './copy-button.tsx'
@@ -14,9 +15,11 @@ interface AnswerItemProps {
   readonly message: Message
   /** Null where asking again makes no sense: something was said since. */
   readonly onAskAgain: ((answer: Message) => void) | null
+  /** Null where this answer cannot go on, or not for this person. */
+  readonly onContinue: ((turnId: string) => void) | null
 }
 
-export const AnswerItem = memo(function AnswerItem({ message, onAskAgain }: AnswerItemProps) {
+export const AnswerItem = memo(function AnswerItem({ message, onAskAgain, onContinue }: AnswerItemProps) {
   const text = textOf(message)
   const isStreaming = message.status === 'streaming'
   const note = noteOf(message)
@@ -34,6 +37,11 @@ export const AnswerItem = memo(function AnswerItem({ message, onAskAgain }: Answ
           <p class="note">
             {message.status === 'stopped' ? <StopIcon size={16} /> : <AlertIcon size={16} />}
             <span>{note}</span>
+            {onContinue && (
+              <button type="button" class="button small" onClick={() => onContinue(message.turnId)}>
+                Continue
+              </button>
+            )}
             {mayHelp && onAskAgain && (
               <button type="button" class="button small" onClick={() => onAskAgain(message)}>
                 <RetryIcon size={15} /> Try again
@@ -41,6 +49,13 @@ export const AnswerItem = memo(function AnswerItem({ message, onAskAgain }: Answ
             )}
           </p>
         )}
+        {message.degraded && (
+          <p class="origin degraded">
+            <AlertIcon size={15} />
+            <span>{degradedText(message.degraded)}</span>
+          </p>
+        )}
+        {message.cached && !message.degraded && <p class="origin">Answered before</p>}
         {!isStreaming && (
           <div class="actions">
             {text !== '' && <CopyButton text={text} label="Copy the answer" />}

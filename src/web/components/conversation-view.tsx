@@ -3,7 +3,7 @@
  * It alone follows the stream, once per frame; what it hands down changes only where something did.
  */
 import { useCallback, useEffect } from 'preact/hooks'
-import { ParleyError, runningTurn, type ConversationConnection } from '../../client/index.ts'
+import { runningTurn, type ConversationConnection } from '../../client/index.ts'
 import type { AppModel } from '../app-model.ts'
 import { errorText } from '../error-text.ts'
 import { may } from '../may.ts'
@@ -45,9 +45,11 @@ export function ConversationView({ model, room }: ConversationViewProps) {
     [room, toEnd],
   )
   const stop = useCallback(
-    (turnId: string) => {
-      room.stop(turnId).catch((error: unknown) => model.say(errorText(ParleyError.from(error))))
-    },
+    (turnId: string) => void room.stop(turnId).catch((error: unknown) => model.fail(error)),
+    [room, model],
+  )
+  const goOn = useCallback(
+    (turnId: string) => void room.continueTurn(turnId).catch((error: unknown) => model.fail(error)),
     [room, model],
   )
 
@@ -82,6 +84,7 @@ export function ConversationView({ model, room }: ConversationViewProps) {
             loadingOlder={loadingOlder}
             onStop={canWrite ? stop : null}
             onSend={canWrite ? send : null}
+            onContinue={canWrite ? goOn : null}
             onUsage={showUsage}
           />
         </div>

@@ -22,11 +22,12 @@ interface MessageListProps {
   /** Null for who may only read, as below. */
   readonly onStop: ((turnId: string) => void) | null
   readonly onSend: ((text: string) => void) | null
+  readonly onContinue: ((turnId: string) => void) | null
   readonly onUsage: () => void
 }
 
 export function MessageList(props: MessageListProps) {
-  const { room, state, isLinked, loadingOlder, onStop, onSend, onUsage } = props
+  const { room, state, isLinked, loadingOlder, onStop, onSend, onContinue, onUsage } = props
   const [olderError, setOlderError] = useState<string | null>(null)
   const loadOlder = useCallback(() => {
     setOlderError(null)
@@ -70,7 +71,8 @@ export function MessageList(props: MessageListProps) {
               <AnswerItem
                 key={message.id}
                 message={message}
-                onAskAgain={canAskAgain && hasParent(state, message) ? askAgain : null}
+                onAskAgain={canAskAgain && questionOf(state, message) ? askAgain : null}
+                onContinue={canContinue(state, message) ? onContinue : null}
               />
             )
           }
@@ -90,8 +92,14 @@ export function MessageList(props: MessageListProps) {
   )
 }
 
-const hasParent = (state: ConversationState, answer: Message) =>
-  state.messages.some((message) => message.id === answer.parentId)
+const questionOf = (state: ConversationState, answer: Message) =>
+  state.messages.find((message) => message.id === answer.parentId)
+
+/** Whoever asked may have it go on, unless it waits to do so. */
+const canContinue = (state: ConversationState, answer: Message) =>
+  answer.error?.continuable === true &&
+  questionOf(state, answer)?.authorId === state.you?.userId &&
+  !state.turns.some((turn) => turn.turnId === answer.turnId)
 
 function MessagesSkeleton() {
   return (

@@ -13,6 +13,7 @@ import { PasswordDialog } from './password-dialog.tsx'
 import { SessionsDialog } from './sessions-dialog.tsx'
 import { ShareDialog } from './share-dialog.tsx'
 import { UsageDialog } from './usage-dialog.tsx'
+import { WebhooksDialog } from './webhooks-dialog.tsx'
 
 interface DialogHostProps {
   readonly model: AppModel
@@ -36,6 +37,8 @@ export function DialogHost({ model, dialog }: DialogHostProps) {
       return <NameDialog parley={parley} onClose={onClose} />
     case 'keys':
       return <KeysDialog parley={parley} onClose={onClose} />
+    case 'webhooks':
+      return <WebhooksDialog parley={parley} onClose={onClose} />
     case 'export':
       return <ExportDialog parley={parley} onClose={onClose} />
     case 'erase':

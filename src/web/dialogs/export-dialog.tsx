@@ -6,6 +6,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { ParleyError, type Parley } from '../../client/index.ts'
 import { AccountApi } from '../../client/api-account.ts'
 import { Dialog } from '../components/dialog.tsx'
+import { download } from '../download.ts'
 import { Form } from './form.tsx'
 import { useTask } from './use-task.ts'
 
@@ -51,11 +52,3 @@ const incomplete = () =>
     detail: 'The file did not come through whole. Try again.',
     retryable: true,
   })
-
-function download(file: Blob, name: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(file)
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(link.href)
-}

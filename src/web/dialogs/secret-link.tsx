@@ -6,7 +6,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { CopyButton } from '../components/copy-button.tsx'
 
 interface SecretLinkProps {
-  readonly what: 'link' | 'key'
+  readonly what: 'link' | 'key' | 'secret'
   readonly label: string
   readonly text: string
 }

@@ -1,0 +1,10 @@
+/**
+ * Hands a file to the browser, which keeps it where the person wants it. What is in it is the caller's.
+ */
+export function download(file: Blob, name: string): void {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(file)
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(link.href)
+}
