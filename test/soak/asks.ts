@@ -15,23 +15,46 @@ export interface Ask {
   readonly fault: string | null
 }
 
-const FAULTY_PERCENT = 20
-/** Of the faulty ones: those in which no provider is well. */
+/** Of so many messages one has a fault: which one, is chance. */
+const ONE_OF = 5
+/** Of the faults: those in which no provider is well. */
 const EVERYWHERE_PERCENT = 8
 
 /** UTF-16 code units of a token. */
 const SIZE = 8
 
-/** @param name begins the message */
-export function makeAsk(random: Random, name: string): Ask {
+/** What all people of a soak draw from, so that each fault comes as often as the others. */
+export class Asks {
+  readonly #random: Random
+  /** What is left of this round; a fault is drawn from the whole catalogue before one comes again. */
+  #round: boolean[] = []
+  #deck: (typeof FAULTS)[number][] = []
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** @param name begins the message */
+  next(name: string): Ask {
+    if (this.#round.length === 0) this.#round = Array.from({ length: ONE_OF }, (_, i) => i === 0)
+    if (this.#deck.length === 0) this.#deck = [...FAULTS]
+    const isFaulty = this.#draw(this.#round) ?? false
+    return makeAsk(this.#random, name, isFaulty ? this.#draw(this.#deck) : undefined)
+  }
+
+  #draw<T>(rest: T[]): T | undefined {
+    return rest.splice(this.#random.int(0, rest.length - 1), 1)[0]
+  }
+}
+
+function makeAsk(random: Random, name: string, faultAt: ((after: number) => string) | undefined): Ask {
   const words = Array.from({ length: random.int(24, 48) }, (_, i) => `${i}-${random.int(100, 999)}`)
   const text = words.join(' ')
   const resume = random.pick(['exact', 'tail', 'restate'])
   const said = `${name} [[text="${text}" size=${SIZE} delay=${random.int(8, 24)} resume=${resume}]]`
-  if (random.int(1, 100) > FAULTY_PERCENT) return { content: said, texts: [text], fault: null }
+  if (!faultAt) return { content: said, texts: [text], fault: null }
 
-  const tokens = Math.ceil(text.length / SIZE)
-  const fault = random.pick(FAULTS)(random.int(1, tokens - 2))
+  const fault = faultAt(random.int(1, Math.ceil(text.length / SIZE) - 2))
   const isEverywhere = ENDLESS.test(fault) || random.int(1, 100) <= EVERYWHERE_PERCENT
   const content = `${said} [[${isEverywhere ? '' : `for=${MAIN.model} `}${fault}]]`
   if (ENDLESS.test(fault)) return { content, texts: null, fault }

@@ -96,32 +96,40 @@ export class Installation {
   /** What the log says of breakers, oldest first. */
   breakers(): BreakerLine[] {
     const lines = this.world.logs.split('\n').flatMap((line) => {
-      if (!line.startsWith('{') || !line.includes('"breaker_')) return []
-      const { data } = breakerLine.safeParse(JSON.parse(line))
+      const json = /\{"level":.*"event":"breaker_.*\}/.exec(line)?.[0]
+      const { data } = breakerLine.safeParse(JSON.parse(json ?? 'null'))
       return data ? [{ ...data, at: Date.parse(data.time) }] : []
     })
     // Some lines come on two ways.
     return [...new Map(lines.map((line) => [`${line.event} ${line.provider} ${line.at}`, line])).values()]
   }
 
-  /** Somebody who registered, and whom the command made an admin. */
-  async admin(): Promise<TestUser> {
-    const { url, persistDir } = this.world
-    const post = async (path: string, body: object): Promise<Response> => {
-      const headers = { 'content-type': 'application/json' }
-      const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })
-      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-      return response
-    }
-    await post('/api/auth/register', ADMIN)
+  /** Somebody registers, and is made an admin by the command: while nobody else writes to the database. */
+  async makeAdmin(): Promise<void> {
+    const { persistDir } = this.world
+    await this.#post('/api/auth/register', ADMIN)
     const args = ['src/make-admin.mjs', 'grant', ADMIN.email, '--persist-to', persistDir]
     const env = { ...process.env, ...quietEnv(persistDir) }
     await promisify(execFile)(process.execPath, args, { cwd: ROOT, env })
+  }
+
+  /** That admin, for the next quarter of an hour. */
+  async admin(): Promise<TestUser> {
     const { email, password } = ADMIN
-    const { accessToken, user } = guestAnswer.parse(
-      await (await post('/api/auth/login', { email, password })).json(),
-    )
-    return new TestUser(url, accessToken, user.id)
+    const response = await this.#post('/api/auth/login', { email, password })
+    const { accessToken, user } = guestAnswer.parse(await response.json())
+    return new TestUser(this.world.url, accessToken, user.id)
+  }
+
+  async #post(path: string, body: object): Promise<Response> {
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(this.world.url + path, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return response
   }
 
   async end(): Promise<void> {

@@ -4,9 +4,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { queueAnswer, type ProviderQueue } from '../../src/protocol/queue.ts'
-import { openTurns, type StoredConversation } from '../support/stored-conversation.ts'
+import type { StoredConversation } from '../support/stored-conversation.ts'
 import type { Message } from '../../src/protocol/message.ts'
 import { makeRandom } from '../support/random.ts'
+import { Asks } from './asks.ts'
 import { Installation, type BreakerLine } from './installation.ts'
 import { Talker, WAYS } from './talkers.ts'
 
@@ -18,10 +19,6 @@ const PEOPLE = 10
 const UNPLUGGED = { from: 0.4, to: 0.55 }
 
 const SAMPLE_MS = 1_000
-/** What is still open when all have heard the end of theirs is looked at again this often, for so long. */
-const LOOK_MS = 200
-const SETTLE_MS = 60_000
-
 /** Changes to `BREAKER` for a soak of less than some minutes: what is open has to be tried again before it is over. */
 export const SOON = { openMs: 3_000, maxOpenMs: 6_000, windowMs: 10_000 }
 
@@ -53,13 +50,16 @@ export async function soak({ ms, seed, breaker, note = () => {} }: SoakOptions):
   const { world } = installation
   const over = new AbortController()
   try {
+    await installation.makeAdmin()
     const people = await Promise.all(Array.from({ length: PEOPLE }, () => world.user()))
+    const random = makeRandom(seed)
+    const asks = new Asks(random)
     const talkers = await Promise.all(
       Array.from({ length: CONVERSATIONS }, async (_, i) => {
         const user = people[i % PEOPLE] ?? (await world.user())
         // Half of them on sockets.
         const way = i % 2 === 0 ? 'socket' : (WAYS[1 + (((i - 1) / 2) % 2)] ?? 'socket')
-        return new Talker(user, await user.newConversation(), way, makeRandom(seed + i))
+        return new Talker(user, await user.newConversation(), way, asks, random)
       }),
     )
     note(`${CONVERSATIONS} conversations, ${Math.round(ms / 1000)} s`)
@@ -77,7 +77,11 @@ export async function soak({ ms, seed, breaker, note = () => {} }: SoakOptions):
       unplugged.to = Date.now()
       note('the first provider is back')
       await pause(ms * (1 - UNPLUGGED.to))
+      // While it is at work: a queue object that nobody needs leaves the memory, and its statistics with it.
+      const admin = await installation.admin()
+      queues = (await admin.json(queueAnswer, 'GET', '/api/queue')).providers
     }
+    let queues: readonly ProviderQueue[] = []
     // Whoever fails ends it.
     await Promise.race([phases(), talking])
     over.abort()
@@ -85,17 +89,15 @@ export async function soak({ ms, seed, breaker, note = () => {} }: SoakOptions):
     note('all have heard the end of their last answer')
 
     const messages = new Map<string, readonly Message[]>()
-    const stored = new Map<string, StoredConversation>()
-    const deadline = Date.now() + SETTLE_MS
-    for (const { user, conversationId } of talkers) {
-      while (openTurns(world.stored(conversationId)).length > 0 && Date.now() < deadline) await pause(LOOK_MS)
-      stored.set(conversationId, world.stored(conversationId))
+    for (const { user, conversationId } of talkers)
       messages.set(conversationId, await user.messages(conversationId))
-    }
     const calls = await installation.calls()
     const breakers = installation.breakers()
-    const admin = await installation.admin()
-    const { providers: queues } = await admin.json(queueAnswer, 'GET', '/api/queue')
+    // What is on the disk is looked at when nobody writes there any more.
+    await world.stop()
+    const stored = new Map(
+      talkers.map(({ conversationId }) => [conversationId, world.stored(conversationId)] as const),
+    )
     return { talkers, messages, stored, calls, breakers, unplugged, memory, queues }
   } finally {
     over.abort()

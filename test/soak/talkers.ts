@@ -8,7 +8,7 @@ import { isTurnEnded, type FrameOf, type ServerFrame } from '../../src/protocol/
 import type { Random } from '../support/random.ts'
 import { TestClient } from '../support/test-client.ts'
 import { problemOf, readEvents, type TestUser } from '../support/test-user.ts'
-import { makeAsk, type Ask } from './asks.ts'
+import type { Ask, Asks } from './asks.ts'
 
 export const WAYS = ['socket', 'events', 'request'] as const
 export type Way = (typeof WAYS)[number]
@@ -47,12 +47,14 @@ export class Talker {
   /** Breaches of the protocol's rules, as a socket's window saw them. */
   breaches: readonly string[] = []
   refusals = 0
+  readonly #asks: Asks
   readonly #random: Random
 
-  constructor(user: TestUser, conversationId: string, way: Way, random: Random) {
+  constructor(user: TestUser, conversationId: string, way: Way, asks: Asks, random: Random) {
     this.user = user
     this.conversationId = conversationId
     this.way = way
+    this.#asks = asks
     this.#random = random
   }
 
@@ -62,7 +64,7 @@ export class Talker {
     await client?.connect({ compact: true })
     while (!signal.aborted) {
       const clientId = crypto.randomUUID()
-      const ask = makeAsk(this.#random, `${this.way} ${this.said.length}`)
+      const ask = this.#asks.next(`${this.way} ${this.said.length}`)
       const said: Said = { clientId, ask, priority: this.#random.pick(PRIORITIES), waitMs: null, end: null }
       this.said.push(said)
       if (client) await this.#bySocket(client, said)
@@ -96,8 +98,11 @@ export class Talker {
 
   async #byRequest(said: Said): Promise<void> {
     const response = await this.#post('/api/chat', said)
-    said.end = response.ok ? 'stream_complete' : (await problemOf(response)).code
-    await response.body?.cancel()
+    if (!response.ok) said.end = (await problemOf(response)).code
+    else {
+      await response.arrayBuffer()
+      said.end = 'stream_complete'
+    }
   }
 
   /** Until it is accepted. */
