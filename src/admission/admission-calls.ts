@@ -48,9 +48,17 @@ export function admissionOf(
   const limited = new Map<string, ProviderLimits>()
   for (const { name, limits } of providers) if (isLimited(limits)) limited.set(name, limits)
 
+  /** There are as many as shards, and working one out costs as much as a grant. */
+  const ids = new Map<string, DurableObjectId>()
+  const idOf = (name: string): DurableObjectId => {
+    const id = ids.get(name) ?? queues.idFromName(name)
+    ids.set(name, id)
+    return id
+  }
+
   async function ask<T>(name: string, call: (stub: DurableObjectStub<AdmissionObject>) => Promise<T>) {
     // A stub whose object died stays broken: each call takes a new one.
-    const once = (): Promise<T> => call(queues.get(queues.idFromName(name)))
+    const once = (): Promise<T> => call(queues.get(idOf(name)))
     try {
       return await once()
     } catch {

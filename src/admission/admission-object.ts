@@ -1,6 +1,6 @@
 /**
- * The Durable Object of one provider's queue, or of a shard of it: transport only. It hands each call to `AdmissionQueue`
- * in one transaction, and sees to it that somebody wakes it when something is due.
+ * The Durable Object of one provider's queue, or of a shard of it: transport only. It hands each call to `AdmissionQueue`,
+ * keeps what changed by it, all of it or nothing, and sees to it that somebody wakes it when something is due.
  *
  * The alarm alone suffices after a restart; the timer is there because it is free, and an alarm is paid for like a row. An
  * alarm that is set for sooner serves as well, and finds nothing to do.
@@ -25,7 +25,7 @@ export class AdmissionObject extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    this.#rows = new PlaceRows(ctx.storage.sql)
+    this.#rows = new PlaceRows(ctx.storage)
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = (await ctx.storage.getAlarm()) ?? 0
     })
@@ -75,24 +75,30 @@ export class AdmissionObject extends DurableObject<Env> {
   #run<T>(call: (queue: AdmissionQueue) => T): T | null
   #run<T>(call: (queue: AdmissionQueue) => T, name?: string): T | null {
     try {
-      return this.ctx.storage.transactionSync(() => {
-        const queue = this.#opened(name)
-        const answer = queue && call(queue)
-        this.#wake()
-        return answer
-      })
+      const queue = this.#queue ?? this.#open(name ?? this.#rows.name())
+      const answer = queue && call(queue)
+      this.#rows.flush()
+      this.#wake()
+      return answer
     } catch (error) {
       // What is in memory is ahead of the rows now: it is read from them again.
+      this.#rows.forget()
       this.#queue = null
       throw error
     }
   }
 
-  #opened(name = this.#rows.name()): AdmissionQueue | null {
-    if (this.#queue || name === null) return this.#queue
-    if (this.#rows.name() === null) this.#rows.keepName(name)
+  #open(name: string | null): AdmissionQueue | null {
+    if (name === null) return null
+    this.#rows.keepName(name)
+    const parts = admissionParts(this.env, name)
     this.#queue = new AdmissionQueue({
-      ...admissionParts(this.env, name),
+      ...parts,
+      tell: async (...news) => {
+        // When this call has ended what it tells of is written, and the platform holds it back until that is durable.
+        await Promise.resolve()
+        return await parts.tell(...news)
+      },
       now: () => Date.now(),
       newId: () => crypto.randomUUID(),
       store: this.#rows,

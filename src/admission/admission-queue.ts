@@ -12,7 +12,6 @@ import { LEASE_MS, Leases } from './leases.ts'
 import { NewsDelivery } from './news-delivery.ts'
 import { Places, type DeadReason, type Lease, type Place, type PlaceStore } from './places.ts'
 import { PositionNews } from './position-news.ts'
-import { nextOf } from './queue-order.ts'
 import { intervalOf, statusOf, type QueueInterval, type QueueStatus } from './queue-status.ts'
 import type { ShardLimits } from './shards.ts'
 import { WaitEstimate } from './wait-estimate.ts'
@@ -219,9 +218,8 @@ export class AdmissionQueue {
   /** @param asking the place whose grant goes into the answer */
   #grantAll(now: number, asking?: number): void {
     this.#opensAt = null
-    const { waiting, round } = this.#places
-    while (waiting.size > 0 && this.#capacity.hasPlace) {
-      const next = nextOf(waiting.values(), round, now)
+    while (this.#capacity.hasPlace) {
+      const next = this.#places.next(now)
       if (!next) return
       if (!this.#capacity.fits(next.tokens, now)) {
         // Nobody smaller goes before it: otherwise a large one would wait for ever.

@@ -7,6 +7,7 @@
 import type { QueueEntry } from './admission.ts'
 import type { Taken, WindowFact } from './capacity.ts'
 import { byAge, type Waiting } from './queue-order.ts'
+import { WaitingLine } from './waiting-line.ts'
 
 /** Why something is a dead letter: its conversation does not answer, or took its place and died with it again and again. */
 export type DeadReason = 'not_told' | 'lost_leases'
@@ -61,6 +62,7 @@ export class Places {
   readonly #byGrant = new Map<string, Place>()
   /** Of each user who waits: how many turns, and their place in the round. */
   readonly #users = new Map<string, { waiting: number; round: number }>()
+  readonly #line = new WaitingLine<Place>((userId) => this.round(userId))
   #lastRound = 0
   #lastId = 0
 
@@ -88,6 +90,11 @@ export class Places {
   }
 
   readonly round = (userId: string): number => this.#users.get(userId)?.round ?? 0
+
+  /** The one of those who wait that is next. */
+  next(now: number): Place | null {
+    return this.#line.next(now)
+  }
 
   waitingOf(userId: string): number {
     return this.#users.get(userId)?.waiting ?? 0
@@ -151,13 +158,16 @@ export class Places {
     const user = this.#users.get(place.userId)
     if (user) user.waiting++
     else this.#users.set(place.userId, { waiting: 1, round: ++this.#lastRound })
+    this.#line.add(place)
   }
 
   #drop(place: Place): void {
     this.#byState[place.state].delete(place.id)
     if (place.state !== 'dead') this.#byKey.delete(keyOf(place))
     if (place.lease) this.#byGrant.delete(place.lease.grantId)
-    const user = place.state === 'waiting' ? this.#users.get(place.userId) : undefined
+    if (place.state !== 'waiting') return
+    this.#line.remove(place)
+    const user = this.#users.get(place.userId)
     if (user && --user.waiting === 0) this.#users.delete(place.userId)
   }
 }

@@ -23,27 +23,7 @@ export type Round = (userId: string) => number
 /** The oldest first. */
 export const byAge = (a: Waiting, b: Waiting): number => a.since - b.since || a.id - b.id
 
-/** The one that is next; null when none waits. */
-export function nextOf<T extends Waiting>(waiting: Iterable<T>, round: Round, now: number): T | null {
-  let best: T | null = null
-  let bestRank = 0
-  let bestRound = 0
-  for (const each of waiting) {
-    const rank = effectiveRank(each.priority, each.since, now)
-    if (best && rank > bestRank) continue
-    const place = round(each.userId)
-    if (best && rank === bestRank) {
-      if (place > bestRound) continue
-      if (place === bestRound && byAge(each, best) > 0) continue
-    }
-    best = each
-    bestRank = rank
-    bestRound = place
-  }
-  return best
-}
-
-/** All, in the order in which {@link nextOf} would name them if none came and no time passed. */
+/** All, in the order in which they are next if none comes and no time passes. Who is, is found faster by `waiting-line`. */
 export function inOrder<T extends Waiting>(waiting: Iterable<T>, round: Round, now: number): T[] {
   const ranks = new Map<number, T[]>()
   for (const each of waiting) push(ranks, effectiveRank(each.priority, each.since, now), each)

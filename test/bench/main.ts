@@ -16,6 +16,7 @@ import { ParleyTarget } from './parley-target.ts'
 import { RelayTarget } from './relay-target.ts'
 import { measureAdmission } from './rows/admission.ts'
 import { measureBundleSize } from './rows/bundle-size.ts'
+import { measureChain } from './rows/chain.ts'
 import { measureFanOut } from './rows/fan-out.ts'
 import { measureFirstToken } from './rows/first-token.ts'
 import { measureLimits } from './rows/limits.ts'
@@ -36,6 +37,7 @@ const MEASURES = {
   'long-history': measureLongHistory,
   'rows-written': measureRowsWritten,
   limits: measureLimits,
+  chain: measureChain,
   admission: measureAdmission,
   'bundle-size': measureBundleSize,
 } satisfies Record<string, Measure>

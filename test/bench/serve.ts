@@ -29,6 +29,12 @@ export const BUILDS = {
     entry: join(WORKERS, 'admission-worker.ts'),
     minify: true,
   },
+  'bare-model': {
+    config: PARLEY_CONFIG,
+    outdir: '.build/bench/bare-model',
+    entry: join(WORKERS, 'bare-model-worker.ts'),
+    minify: true,
+  },
   limiter: {
     config: PARLEY_CONFIG,
     outdir: '.build/bench/limiter',

@@ -23,6 +23,8 @@ type Vars = Readonly<Record<string, string | number>>
 export interface WorldOptions {
   /** Over those that point Parley to the model server, or made of its address. */
   readonly vars?: Vars | ((modelUrl: string) => Vars)
+  /** One of its own when left out; it ends with the world in either case. */
+  readonly modelServer?: ModelServerProcess
 }
 
 export class World {
@@ -49,9 +51,9 @@ export class World {
     }
   }
 
-  static async start({ vars = {} }: WorldOptions = {}): Promise<World> {
+  static async start({ vars = {}, modelServer }: WorldOptions = {}): Promise<World> {
     const persistDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
-    const world = new World(persistDir, await freePort(), await spawnModelServer(), vars)
+    const world = new World(persistDir, await freePort(), modelServer ?? (await spawnModelServer()), vars)
     try {
       await world.startParley()
     } catch (error) {
@@ -72,6 +74,12 @@ export class World {
   /** What the running process printed. */
   get logs(): string {
     return this.#parley?.logs ?? ''
+  }
+
+  /** The group of its processes. @throws Error when it does not run */
+  get group(): number {
+    if (!this.#parley) throw new Error('it does not run')
+    return this.#parley.group
   }
 
   /** A new person. */

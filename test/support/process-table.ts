@@ -10,6 +10,7 @@ const TICKS_PER_SECOND = 100
 interface ProcessStat {
   readonly pid: number
   readonly parent: number
+  readonly group: number
   readonly name: string
   /** Seconds in user and kernel mode, of the process and of its children that have ended. */
   readonly cpuSeconds: number
@@ -37,6 +38,20 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(kib) * 1024
 }
 
+/** Of all processes of a group that go by this name, in bytes. */
+export async function groupResidentBytes(group: number, name: string): Promise<number> {
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number)
+  const sizes = await Promise.all(
+    pids.map(async (pid) => {
+      // One that ends meanwhile has none.
+      const stat = await readStat(pid).catch(() => undefined)
+      if (stat?.group !== group || stat.name !== name) return 0
+      return await residentBytes(pid).catch(() => 0)
+    }),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
 /** Fields as in proc_pid_stat(5). */
 async function readStat(pid: number): Promise<ProcessStat> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8')
@@ -46,5 +61,5 @@ async function readStat(pid: number): Promise<ProcessStat> {
   const fields = text.slice(end + 2).split(' ')
   const number = (field: number): number => Number(fields[field - 3])
   const ticks = number(14) + number(15) + number(16) + number(17)
-  return { pid, parent: number(4), name, cpuSeconds: ticks / TICKS_PER_SECOND }
+  return { pid, parent: number(4), group: number(5), name, cpuSeconds: ticks / TICKS_PER_SECOND }
 }

@@ -32,10 +32,13 @@ export class TestClient {
   #socket: WebSocket | null = null
   readonly #waiters = new Set<Waiter>()
   #closed: Promise<number> = Promise.resolve(0)
+  readonly #waitMs: number
 
-  constructor(user: TestUser, conversationId: string) {
+  /** @param waitMs how long a frame is waited for before that is a failure */
+  constructor(user: TestUser, conversationId: string, waitMs = WAIT_MS) {
     this.user = user
     this.conversationId = conversationId
+    this.#waitMs = waitMs
   }
 
   static async join(user: TestUser, conversationId: string): Promise<TestClient> {
@@ -123,8 +126,8 @@ export class TestClient {
     return await new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#waiters.delete(waiter)
-        reject(new Error(`no such frame in ${WAIT_MS} ms; the last ones: ${this.#tail()}`))
-      }, WAIT_MS)
+        reject(new Error(`no such frame in ${this.#waitMs} ms; the last ones: ${this.#tail()}`))
+      }, this.#waitMs)
       const found = (frame: ServerFrame): void => {
         clearTimeout(late)
         resolve(frame)

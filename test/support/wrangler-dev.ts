@@ -24,6 +24,8 @@ export interface ParleyProcess {
   readonly port: number
   /** Everything that it printed so far. */
   readonly logs: string
+  /** Of the group of its processes. */
+  readonly group: number
   /** Resolves when it takes requests. @throws Error with what was printed, when it ends before that */
   ready(): Promise<void>
   /** `kill -9` of every process of it, at any time; resolves when they are gone. */
@@ -79,6 +81,7 @@ export function spawnParley({
     get logs() {
       return group.output
     },
+    group: group.pid,
     ready: async () => void (await group.printed(READY)),
     kill9: () => group.kill9(),
     stop: () => group.interrupt(),

@@ -3,8 +3,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { inOrder, nextOf, type Waiting } from '../../src/admission/queue-order.ts'
+import { inOrder, type Waiting } from '../../src/admission/queue-order.ts'
 import { isLimited, shardCount, shardLimits, shardOf } from '../../src/admission/shards.ts'
+import { WaitingLine } from '../../src/admission/waiting-line.ts'
 import { AGE_STEP_MS, effectiveRank, PRIORITIES } from '../../src/protocol/priority.ts'
 
 const NOW = Date.parse('2026-11-20T10:00:00Z')
@@ -33,15 +34,21 @@ const placeIn =
   (userId: string): number =>
     round.get(userId) ?? 0
 
+function lineOf(queue: readonly Waiting[], round: ReadonlyMap<string, number>): WaitingLine<Waiting> {
+  const line = new WaitingLine(placeIn(round))
+  for (const each of queue) line.add(each)
+  return line
+}
+
 /** As the queue does it: one after the other, whoever was served goes behind everybody. */
 function served(queue: readonly Waiting[], round: ReadonlyMap<string, number>, now = NOW): Waiting[] {
   const places = new Map(round)
-  const waiting = new Map(queue.map((each) => [each.id, each]))
+  const line = lineOf(queue, places)
   const order: Waiting[] = []
   for (;;) {
-    const next = nextOf(waiting.values(), placeIn(places), now)
+    const next = line.next(now)
     if (!next) return order
-    waiting.delete(next.id)
+    line.remove(next)
     order.push(next)
     places.set(next.userId, 1_000 + order.length)
   }
@@ -68,7 +75,7 @@ describe('the order of a queue', () => {
     fc.assert(
       fc.property(mixed, rounds, ([queue, other], round) => {
         expect(ids(inOrder(other, placeIn(round), NOW))).toEqual(ids(inOrder(queue, placeIn(round), NOW)))
-        expect(nextOf(other, placeIn(round), NOW)).toEqual(nextOf(queue, placeIn(round), NOW))
+        expect(lineOf(other, round).next(NOW)).toEqual(lineOf(queue, round).next(NOW))
       }),
     )
   })
@@ -117,19 +124,19 @@ describe('the order of a queue', () => {
   test('Q3 a low turn is served in bounded time, however many urgent ones of new users keep coming', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 20_000 }), fc.integer({ min: 1, max: 3 }), (runMs, perRun) => {
-        const waiting = new Map<number, Waiting>()
         const places = new Map<string, number>()
+        const line = lineOf([], places)
         let [id, tick, now] = [0, 0, 0]
         const arrive = (userId: string, priority: Waiting['priority']): void => {
           if (!places.has(userId)) places.set(userId, ++tick)
-          waiting.set(++id, { id, userId, priority, since: now })
+          line.add({ id: ++id, userId, priority, since: now })
         }
         arrive('ada', 'low')
         for (;;) {
           for (let i = 0; i < perRun; i++) arrive(`user-${id}`, 'urgent')
-          const next = nextOf(waiting.values(), placeIn(places), now)
+          const next = line.next(now)
           if (!next || next.userId === 'ada') break
-          waiting.delete(next.id)
+          line.remove(next)
           places.set(next.userId, ++tick)
           now += runMs
           // Once it counts as urgent it is the oldest in the round.
@@ -137,6 +144,56 @@ describe('the order of a queue', () => {
         }
       }),
       { numRuns: 30 },
+    )
+  })
+})
+
+describe('the line of those who wait', () => {
+  const arrival = fc.record({
+    userId: fc.constantFrom(...USERS),
+    priority: fc.constantFrom(...PRIORITIES),
+    waited: fc.nat(4 * AGE_STEP_MS),
+  })
+  const step = fc.oneof(
+    { weight: 3, arbitrary: arrival },
+    { weight: 1, arbitrary: fc.record({ leaves: fc.nat() }) },
+    { weight: 2, arbitrary: fc.record({ passes: fc.nat(AGE_STEP_MS) }) },
+    { weight: 2, arbitrary: fc.constant('served' as const) },
+  )
+
+  test('Q2 Q3 names the first of the order, whoever comes, goes, ages and is served meanwhile', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const waiting = new Map<number, Waiting>()
+        const places = new Map<string, number>()
+        const line = new WaitingLine<Waiting>(placeIn(places))
+        let [id, tick, now] = [0, 0, NOW]
+        const leave = (each: Waiting): void => {
+          waiting.delete(each.id)
+          line.remove(each)
+          const isLast = ![...waiting.values()].some(({ userId }) => userId === each.userId)
+          // As the queue has it: who has nothing that waits is in no round.
+          if (isLast) places.delete(each.userId)
+        }
+        for (const what of steps) {
+          if (what === 'served') {
+            const next = line.next(now)
+            if (!next) continue
+            leave(next)
+            if (places.has(next.userId)) places.set(next.userId, ++tick)
+          } else if ('passes' in what) now += what.passes
+          else if ('leaves' in what) {
+            const each = [...waiting.values()][what.leaves % Math.max(1, waiting.size)]
+            if (each) leave(each)
+          } else {
+            if (!places.has(what.userId)) places.set(what.userId, ++tick)
+            const each = { id: ++id, userId: what.userId, priority: what.priority, since: now - what.waited }
+            waiting.set(each.id, each)
+            line.add(each)
+          }
+          expect(line.next(now)).toEqual(inOrder(waiting.values(), placeIn(places), now)[0] ?? null)
+        }
+      }),
     )
   })
 })

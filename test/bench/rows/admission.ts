@@ -7,7 +7,7 @@ import { scaled, type Bench, type Row } from '../bench.ts'
 import { serve } from '../serve.ts'
 import { figure } from '../statistics.ts'
 
-const GRANTS = 8_000
+const GRANTS = 4_000
 const LEAST_PER_SECOND = 1_000
 
 const CONCURRENT = 20

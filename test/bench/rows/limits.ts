@@ -2,9 +2,9 @@
  * What limits cost: the time that they add to the acknowledgement of a message, against Parley with a plan that counts no
  * turns; and how many decisions a second one limiter object makes, all calls from one Worker in the same process.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { ROOMY_PLAN } from '../../support/roomy-limits.ts'
-import { scaled, warmUp, type Bench, type Row } from '../bench.ts'
+import { addedTime } from '../added-time.ts'
+import { scaled, type Bench, type Row } from '../bench.ts'
 import { ParleyTarget } from '../parley-target.ts'
 import { serve } from '../serve.ts'
 import { figure, median } from '../statistics.ts'
@@ -12,8 +12,6 @@ import { MS, withSpread, withUnit } from '../table.ts'
 
 const ROUNDS = 8
 const TURNS = 25
-const THINK_MS = 20
-const ANSWER = '[[tokens=5 delay=4]]'
 const MOST_ADDED_MS = 3
 
 const DECISIONS = 8_000
@@ -38,43 +36,22 @@ async function measureAdded(bench: Bench): Promise<readonly Row[]> {
   const vars = { PLANS: JSON.stringify({ guest: UNCOUNTED }) }
   const unlimited = await ParleyTarget.start({ modelUrl, vars })
   try {
-    const limited: number[] = []
-    const free: number[] = []
-    for (let round = 0; round < scaled(bench, ROUNDS, 2); round++) {
-      const targets = round % 2 === 0 ? [bench.parley, unlimited] : [unlimited, bench.parley]
-      for (const target of targets) {
-        const first = await firstTokenOf(bench, target)
-        if (target === unlimited) free.push(first)
-        else limited.push(first)
-      }
-    }
-    const added = figure(limited.map((first, i) => first - (free[i] ?? 0)))
+    const servers = { whole: bench.parley, without: unlimited }
+    const found = await addedTime(bench, servers, { rounds: ROUNDS, turns: TURNS })
+    const { without, added } = found
     return [
       {
-        work: `time that limits and quotas add to a turn, p50 (without: ${withUnit(median(free), MS)})`,
+        work: `time that limits and quotas add to a turn, p50 (without: ${withUnit(median(without), MS)})`,
         relay: '–',
         parley: withSpread(added, MS),
         goal: `≤ ${MOST_ADDED_MS} ms`,
         met: added.median <= MOST_ADDED_MS,
-        figures: { limited, free, added },
+        figures: found,
       },
     ]
   } finally {
     await unlimited.stop()
   }
-}
-
-async function firstTokenOf(bench: Bench, target: ParleyTarget): Promise<number> {
-  const room = await target.open(1)
-  await warmUp(room)
-  const first: number[] = []
-  for (let i = 0; i < scaled(bench, TURNS, 8); i++) {
-    const turn = await room.turn(`${ANSWER} ${i}`)
-    first.push(turn.asker.firstAt - turn.sentAt)
-    await delay(THINK_MS)
-  }
-  await room.close()
-  return median(first)
 }
 
 async function measureDecisions(bench: Bench): Promise<readonly Row[]> {
