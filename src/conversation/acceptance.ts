@@ -80,13 +80,19 @@ export class Acceptance {
     if (!turn) return { ...answer, continued: false }
     this.#checkResume(author, turn)
     await this.#deps.quota.reserveAgain(author, turn, () => this.#deps.tell())
-    // Reserving took its time.
-    this.#deps.authorize(author)
-    const again = find()
-    if (!again || again.attempts !== turn.attempts) return { ...answer, continued: false }
-    this.#checkResume(author, again)
-    this.#deps.runner.resume(again)
-    return { ...answer, continued: true }
+    try {
+      // Reserving took its time.
+      this.#deps.authorize(author)
+      const again = find()
+      if (!again || again.attempts !== turn.attempts) return { ...answer, continued: false }
+      this.#checkResume(author, again)
+      this.#deps.runner.resume(again)
+      return { ...answer, continued: true }
+    } catch (error) {
+      // Unless the same was asked twice at once, and the other goes on under this reservation.
+      if (!this.#deps.history.openTurn(number)) await this.#deps.quota.releaseAgain(author, turn)
+      throw error
+    }
   }
 
   #checkResume(author: Principal, turn: TurnRow): void {

@@ -10,7 +10,7 @@ import type { Conversation } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import { FIRST_PAGE, messagePage, missedEvents, replay, rowsOf } from './catch-up.ts'
-import { composeFrame, endingOf, messageIdOf, toConversation, turnIdOf } from './events.ts'
+import { composeFrame, isEnding, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, Rows, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
@@ -122,7 +122,7 @@ export class Audience {
     // Ends that it went on after would end the reader, too.
     const events = this.#log
       .eventsOfTurn(turn, after)
-      .filter((event, index, all) => index === all.length - 1 || endingOf(event) === null)
+      .filter((event, index, all) => (hasEnded(turn.state) && index === all.length - 1) || !isEnding(event))
     for (const frame of replay(events, held, live, this.#rows())) {
       this.#room.sendTo(reader, frame)
     }
