@@ -117,7 +117,10 @@ export class Audience {
    */
   follow(reader: Reader, turn: TurnRow, after: number, have: number | undefined): boolean {
     const current = this.#runner().live()
-    const live = current?.turn.number === turn.number ? current : null
+    // One that is to go on after its end is shown as if it did: its ends of before are left out.
+    const text =
+      !hasEnded(turn.state) && turn.attempts > 0 ? this.#log.message(turn.number)?.content : undefined
+    const live = current?.turn.number === turn.number ? current : text === undefined ? null : { turn, text }
     const held = have === undefined ? undefined : { messageId: messageIdOf(turn.number), offset: have }
     // Ends that it went on after would end the reader, too.
     const events = this.#log

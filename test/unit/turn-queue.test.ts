@@ -112,12 +112,11 @@ describe('the order of waiting turns', () => {
   test('O7 a low turn runs in bounded time however many urgent ones keep coming', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 20_000 }), fc.integer({ min: 1, max: 3 }), (runMs, perRun) => {
-        let waiting: WaitingTurn[] = [{ number: 1, priority: 'low', createdAt: 0 }]
+        let waiting: WaitingTurn[] = [{ ...turn(1, 'low'), createdAt: 0 }]
         let number = 1
         let now = 0
         for (;;) {
-          for (let i = 0; i < perRun; i++)
-            waiting.push({ number: ++number, priority: 'urgent', createdAt: now })
+          for (let i = 0; i < perRun; i++) waiting.push({ ...turn(++number, 'urgent'), createdAt: now })
           const [next] = inOrder(waiting, now)
           if (next?.priority === 'low') break
           waiting = waiting.filter((each) => each !== next)
