@@ -27,6 +27,7 @@ export function conversationParts(
   | 'agents'
   | 'cache'
   | 'admission'
+  | 'fresh'
   | 'paused'
   | 'settings'
   | 'directory'
@@ -45,6 +46,8 @@ export function conversationParts(
     agents: agentsOf(env),
     cache: answerCacheOf(env),
     admission: admissionFor(env),
+    // An object lives as long as it waits for anything.
+    fresh: () => operationsLinkOf(env).fresh(() => undefined),
     paused: () => operationsLinkOf(env).pausedForAll(),
     settings: {
       contextTokens: config.CONTEXT_TOKENS,

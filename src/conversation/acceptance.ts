@@ -21,7 +21,7 @@ import type { TurnRunner } from './turn-runner.ts'
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export interface AcceptanceDeps {
-  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused'>
+  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'fresh' | 'paused'>
   readonly history: History
   readonly log: LogReader
   readonly audience: Audience
@@ -67,6 +67,7 @@ export class Acceptance {
    * @throws AppError `not_found`, `forbidden` for who did not ask the question, `conflict` when there is nothing to go on with
    */
   async resume(author: Principal, turnId: string): Promise<ContinueAnswer> {
+    const { lent } = this.#deps
     const number = numberOf(turnId)
     const answer = { turnId, messageId: messageIdOf(number) }
     const find = (): TurnRow | null => {
@@ -76,6 +77,7 @@ export class Acceptance {
       if (!turn) throw new AppError('not_found', 'There is no such turn.', { field: 'turnId' })
       return turn
     }
+    await lent.fresh()
     const turn = find()
     if (!turn) return { ...answer, continued: false }
     this.#checkResume(author, turn)

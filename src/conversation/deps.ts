@@ -103,6 +103,8 @@ export interface ConversationDeps {
   readonly cache: AnswerCache
   /** The queues in front of providers that have limits. */
   readonly admission: AdmissionQueue
+  /** Waits until {@link paused} is at most a second old; undefined when it is. Never throws, and never waits long. */
+  fresh(): Promise<void> | undefined
   /** Why an operator has paused all turns; null when none has. Reads memory only. */
   paused(): string | null
   readonly settings: ConversationSettings

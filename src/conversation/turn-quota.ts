@@ -46,14 +46,14 @@ export interface Admission<T> {
 }
 
 export class TurnQuota {
-  readonly #deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>
+  readonly #deps: Pick<ConversationDeps, 'fresh' | 'quota' | 'agents' | 'settings' | 'report'>
   readonly #history: History
   readonly #log: LogReader
   /** The last message of each author that waits for its reservation. */
   readonly #lines = new Map<string, Promise<unknown>>()
 
   constructor(
-    deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>,
+    deps: Pick<ConversationDeps, 'fresh' | 'quota' | 'agents' | 'settings' | 'report'>,
     history: History,
     log: LogReader,
   ) {
@@ -62,11 +62,19 @@ export class TurnQuota {
     this.#log = log
   }
 
-  /** Accepts a message once it is reserved; at once for an author whose turns nobody counts. */
+  /**
+   * Accepts a message once it is known that turns are not paused, and it is reserved; at once for an author whose turns
+   * nobody counts.
+   */
   admit<T>(author: Principal, input: ChatInput, steps: Admission<T>): T | Promise<T> {
-    if (!this.#deps.quota.counts(author)) return steps.accept()
-    const run = (): Promise<T> => this.#reserved(author, input, steps)
+    const isCounted = this.#deps.quota.counts(author)
+    const fresh = this.#deps.fresh()
     const line = this.#lines.get(author.userId)
+    if (!isCounted && !fresh && !line) return steps.accept()
+    const run = async (): Promise<T> => {
+      if (fresh) await fresh
+      return isCounted ? await this.#reserved(author, input, steps) : steps.accept()
+    }
     const mine = line ? line.then(run, run) : run()
     this.#lines.set(author.userId, mine)
     const leave = (): void => {

@@ -81,6 +81,12 @@ export class PlainRoom {
   /** What it answers to who enters; null: the provider has no limits. */
   enter: ((entry: QueueEntry) => QueueAnswer) | null = null
   continues = true
+  /** Whether anybody's turns are counted. */
+  counts = true
+  /** Finds out whether all turns are paused. */
+  fresh: () => Promise<void> | undefined = () => undefined
+  /** Why all turns are paused. */
+  paused: string | null = null
   /** Called in the middle of a reservation. */
   whileReserving: () => Promise<void> | void = () => undefined
   frames: ServerFrame[] = []
@@ -231,7 +237,8 @@ export class PlainRoom {
       admission,
       agents: new Agents([], INSTRUCTIONS),
       cache: NO_CACHE,
-      paused: () => null,
+      fresh: () => this.fresh(),
+      paused: () => this.paused,
       settings: {
         answerTokens: 100,
         frameRates: mergeFrameRates({}),
@@ -252,7 +259,7 @@ export class PlainRoom {
         removeLink: () => Promise.resolve(),
       },
       quota: {
-        counts: () => true,
+        counts: () => this.counts,
         reserve: async (_, key) => {
           this.reserved.push(`+${key.slice(key.indexOf('/') + 1)}`)
           await this.whileReserving()
