@@ -10,7 +10,7 @@ import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates } from './limits/plans.ts'
 import { factsOf, TurnAccounts } from './limits/turn-accounts.ts'
 import { costOf } from './models/prices.ts'
-import { admissionFor, gateOf, modelOf, operationsLinkOf } from './operating.ts'
+import { admissionFor, modelOf, operationsLinkOf } from './operating.ts'
 import { providersFor } from './providers.ts'
 import { agentsOf, createServices, cutIn, loggerOf, plansOf } from './services.ts'
 import { findAnswer, putAnswer } from './storage/answer-cache.ts'
@@ -27,8 +27,8 @@ export function conversationParts(
   | 'agents'
   | 'cache'
   | 'admission'
+  | 'fresh'
   | 'paused'
-  | 'prepare'
   | 'settings'
   | 'directory'
   | 'quota'
@@ -46,7 +46,8 @@ export function conversationParts(
     agents: agentsOf(env),
     cache: answerCacheOf(env),
     admission: admissionFor(env),
-    prepare: () => void gateOf(env).fresh(),
+    // An object lives as long as it waits for anything.
+    fresh: () => operationsLinkOf(env).fresh(() => undefined),
     paused: () => operationsLinkOf(env).pausedForAll(),
     settings: {
       contextTokens: config.CONTEXT_TOKENS,

@@ -9,9 +9,10 @@ import type { DeskDeps } from './incidents/incident-desk.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
+import type { ProviderGate } from './models/provider-gate.ts'
 import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
-import type { OperationsGate, OperationsLink } from './operations/operations-link.ts'
+import type { OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
 import { chainOf, providersFor } from './providers.ts'
 import { createServices, loggerOf } from './services.ts'
@@ -65,10 +66,10 @@ export function operationsLinkOf(env: Env): OperationsLink {
   return link
 }
 
-const gates = new WeakMap<Env, OperationsGate>()
+const gates = new WeakMap<Env, ProviderGate>()
 
 /** What stands in front of every model call of this isolate. */
-export function gateOf(env: Env): OperationsGate {
+function gateOf(env: Env): ProviderGate {
   const known = gates.get(env)
   if (known) return known
   const gate = operationsLinkOf(env).gateFor({

@@ -65,6 +65,10 @@ export function chainOf(env: Env, config: Config, gate: ProviderGate): Model {
     now: Date.now,
     random: Math.random,
     wait: waitFor,
+    every(ms, run) {
+      const timer = setInterval(run, ms)
+      return () => clearInterval(timer)
+    },
   })
 }
 

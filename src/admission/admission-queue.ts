@@ -258,8 +258,8 @@ export class AdmissionQueue {
     this.#delivery.start(place.id, place.conversationId, place.turn, news)
   }
 
-  #granted({ provider }: Place, { grantId }: Lease): QueueAnswer {
-    return { state: 'granted', provider, grantId, leaseMs: LEASE_MS }
+  #granted({ provider, again }: Place, { grantId }: Lease): QueueAnswer {
+    return { state: 'granted', provider, grantId, leaseMs: LEASE_MS, ...(again && { again }) }
   }
 
   /** Something was told, or could not be; what it was about may have changed meanwhile. */

@@ -30,7 +30,8 @@ export interface Grant {
 }
 
 export type QueueAnswer =
-  | ({ readonly state: 'granted' } & Grant)
+  /** `again`: an operator has sent the turn again, so it is to run also if it had ended. */
+  | ({ readonly state: 'granted'; readonly again?: true } & Grant)
   /** 1 is next. `etaMs`: null when nobody can tell yet. */
   | { readonly state: 'waiting'; readonly position: number; readonly etaMs: number | null }
   /** Too many wait already. */

@@ -31,7 +31,7 @@ export function revive(places: Places, id: number, now: number): boolean {
   else {
     const patience = Math.max(LEAST_WAIT_MS, place.deadline - place.since)
     const times = { since: now, arrivedAt: now, deadline: now + patience }
-    places.put({ ...place, ...times, state: 'waiting', lost: 0, dead: null })
+    places.put({ ...place, ...times, state: 'waiting', lost: 0, dead: null, again: true })
   }
   return true
 }

@@ -29,6 +29,8 @@ export interface Place extends Waiting {
   readonly turn: number
   readonly tokens: number
   readonly deadline: number
+  /** It was a dead letter that an operator has sent again. */
+  readonly again?: true
   /** When it came into this queue, ms since the epoch: waits are counted from there. */
   readonly arrivedAt: number
   /** Leases of it that expired. */

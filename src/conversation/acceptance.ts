@@ -21,7 +21,7 @@ import type { TurnRunner } from './turn-runner.ts'
 export type Accepted = Omit<FrameOf<'message_accepted'>, 'type' | 'id'>
 
 export interface AcceptanceDeps {
-  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'paused' | 'prepare'>
+  readonly lent: Pick<ConversationDeps, 'model' | 'agents' | 'settings' | 'fresh' | 'paused'>
   readonly history: History
   readonly log: LogReader
   readonly audience: Audience
@@ -45,8 +45,6 @@ export class Acceptance {
    * when the author's turns are not counted, or this one is reserved already.
    */
   chat(author: Principal, input: ChatInput, sender?: Reader): Accepted | Promise<Accepted> {
-    // Beside the reservation, so that the model call need not wait for it.
-    this.#deps.lent.prepare()
     return this.#deps.quota.admit(author, input, {
       repeated: () => this.#repeated(author, input, sender),
       check: () => {
@@ -69,6 +67,7 @@ export class Acceptance {
    * @throws AppError `not_found`, `forbidden` for who did not ask the question, `conflict` when there is nothing to go on with
    */
   async resume(author: Principal, turnId: string): Promise<ContinueAnswer> {
+    const { lent } = this.#deps
     const number = numberOf(turnId)
     const answer = { turnId, messageId: messageIdOf(number) }
     const find = (): TurnRow | null => {
@@ -78,17 +77,24 @@ export class Acceptance {
       if (!turn) throw new AppError('not_found', 'There is no such turn.', { field: 'turnId' })
       return turn
     }
+    await lent.fresh()
     const turn = find()
     if (!turn) return { ...answer, continued: false }
     this.#checkResume(author, turn)
     await this.#deps.quota.reserveAgain(author, turn, () => this.#deps.tell())
-    // Reserving took its time.
-    this.#deps.authorize(author)
-    const again = find()
-    if (!again || again.attempts !== turn.attempts) return { ...answer, continued: false }
-    this.#checkResume(author, again)
-    this.#deps.runner.resume(again)
-    return { ...answer, continued: true }
+    try {
+      // Reserving took its time.
+      this.#deps.authorize(author)
+      const again = find()
+      if (!again || again.attempts !== turn.attempts) return { ...answer, continued: false }
+      this.#checkResume(author, again)
+      this.#deps.runner.resume(again)
+      return { ...answer, continued: true }
+    } catch (error) {
+      // Unless the same was asked twice at once, and the other goes on under this reservation.
+      if (!this.#deps.history.openTurn(number)) await this.#deps.quota.releaseAgain(author, turn)
+      throw error
+    }
   }
 
   #checkResume(author: Principal, turn: TurnRow): void {

@@ -51,7 +51,13 @@ export async function cacheKey(
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** Alike for whoever reads it: composed the same way, and without what only keyboards and forms add. */
+/**
+ * Composed the same way, and without what only keyboards and forms add. Nothing that could be meant is touched: `x²` is not
+ * `x2`, and white space inside a text may be a program's.
+ */
 function normalised(content: string): string {
-  return content.normalize('NFKC').replace(/\s+/g, ' ').trim()
+  return content
+    .normalize('NFC')
+    .replace(/[^\S\n]*\r?\n/g, '\n')
+    .trim()
 }

@@ -10,7 +10,7 @@ import type { Conversation } from '../protocol/message.ts'
 import type { Principal } from '../protocol/principal.ts'
 import type { ServerFrame } from '../protocol/server-frames.ts'
 import { FIRST_PAGE, messagePage, missedEvents, replay, rowsOf } from './catch-up.ts'
-import { composeFrame, endingOf, messageIdOf, toConversation, turnIdOf } from './events.ts'
+import { composeFrame, isEnding, messageIdOf, toConversation, turnIdOf } from './events.ts'
 import type { EventRow, Rows, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
@@ -117,12 +117,15 @@ export class Audience {
    */
   follow(reader: Reader, turn: TurnRow, after: number, have: number | undefined): boolean {
     const current = this.#runner().live()
-    const live = current?.turn.number === turn.number ? current : null
+    // One that is to go on after its end is shown as if it did: its ends of before are left out.
+    const text =
+      !hasEnded(turn.state) && turn.attempts > 0 ? this.#log.message(turn.number)?.content : undefined
+    const live = current?.turn.number === turn.number ? current : text === undefined ? null : { turn, text }
     const held = have === undefined ? undefined : { messageId: messageIdOf(turn.number), offset: have }
     // Ends that it went on after would end the reader, too.
     const events = this.#log
       .eventsOfTurn(turn, after)
-      .filter((event, index, all) => index === all.length - 1 || endingOf(event) === null)
+      .filter((event, index, all) => (hasEnded(turn.state) && index === all.length - 1) || !isEnding(event))
     for (const frame of replay(events, held, live, this.#rows())) {
       this.#room.sendTo(reader, frame)
     }

@@ -80,6 +80,7 @@ export class ConversationObject extends DurableObject<Env> {
   /** Creates the conversation with its first message; what is refused creates nothing. */
   async begin(owner: Principal, id: string, input: ChatInput): Promise<Result<Accepted>> {
     return await settled(async () => {
+      if (!this.#conversation) await this.#deps.fresh()
       const refusal = this.#conversation ? null : refusalOfFirst(this.#deps, input)
       if (refusal) throw refusal
       if (!this.#conversation) await reserveFirst(this.#deps, owner, id, input)

@@ -48,7 +48,6 @@ export class Conversation {
   readonly #acceptance: Acceptance
   readonly #upkeep: Upkeep<Told>
   readonly #turnQuota: TurnQuota
-  readonly #chunks: ChunkStore
   /** How fast each connection may send. */
   readonly frames: FrameLimits
   readonly #waiters = new TurnWaiters()
@@ -67,11 +66,10 @@ export class Conversation {
     this.audience = new Audience(history, this.#membership, this.#log, () => this.#runner)
     this.#turnQuota = new TurnQuota(deps, history, this.#log)
     this.frames = new FrameLimits(deps.settings.frameRates, () => deps.now())
-    this.#chunks = new ChunkStore(statements)
     this.#runner = new TurnRunner({
       history,
       log: this.#log,
-      chunks: this.#chunks,
+      chunks: new ChunkStore(statements),
       model: deps.model,
       agents: deps.agents,
       cache: deps.cache,
@@ -167,9 +165,12 @@ export class Conversation {
   queueNews(turn: number, news: QueueNews): boolean {
     if (this.deleted) return news.state !== 'granted'
     if (news.state !== 'granted' || this.#history.openTurn(turn)) return this.#runner.queueNews(turn, news)
-    const ended = this.#log.turn(turn)
-    const wasLate = ended?.state === 'failed' && this.#log.message(turn)?.error?.code === 'queue_timeout'
-    return wasLate ? this.#runner.startAgain(ended, news) : this.#runner.queueNews(turn, news)
+    // It had ended, so the place is nobody's, unless an operator wants it to run all the same.
+    const ended = news.again && this.#log.turn(turn)
+    const mayRun = ended && (ended.state === 'failed' || ended.state === 'interrupted')
+    return mayRun && this.#runner.mayResume(this.#log.message(turn)?.content ?? '')
+      ? this.#runner.startAgain(ended, news)
+      : this.#runner.queueNews(turn, news)
   }
 
   /** @throws AppError `not_found` when no such turn was ever here */
@@ -281,7 +282,7 @@ export class Conversation {
     // An entry under way must not arrive after the removal.
     await this.#upkeep.finish()
     try {
-      const used = this.#turnQuota.atRemoval(this.#deps.now(), (turn) => this.#chunks.read(turn).text)
+      const used = this.#turnQuota.atRemoval(this.#deps.now(), (turn) => this.#runner.ownText(turn))
       await this.#deps.quota.settle(used)
       await this.#deps.directory.remove(this.#history.conversation.id)
     } catch (error) {

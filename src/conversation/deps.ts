@@ -103,8 +103,8 @@ export interface ConversationDeps {
   readonly cache: AnswerCache
   /** The queues in front of providers that have limits. */
   readonly admission: AdmissionQueue
-  /** A model is about to be called: what is known of the providers is renewed meanwhile, if it is old. Waits for nothing. */
-  prepare(): void
+  /** Waits until {@link paused} is at most a second old; undefined when it is. Never throws, and never waits long. */
+  fresh(): Promise<void> | undefined
   /** Why an operator has paused all turns; null when none has. Reads memory only. */
   paused(): string | null
   readonly settings: ConversationSettings

@@ -21,6 +21,8 @@ export interface EndingData {
   /** What the provider said this run used, and what attempts of it used that died. */
   readonly usage?: Usage
   readonly lost?: Usage
+  /** No call was under way at that end: only attempts that died used anything. */
+  readonly waited?: boolean
   /** Attempts that it had before it was had go on; absent for the first run. */
   readonly run?: number
 }
@@ -127,6 +129,18 @@ export function composeFrame(event: EventRow, rows: Rows): DurableFrame {
   const error = then?.error ??
     message.error ?? { code: 'internal', detail: 'The reason was not recorded.', retryable: true }
   return { type, ...ended, error }
+}
+
+const ENDINGS: ReadonlySet<string> = new Set<EventRow['type']>([
+  'stream_complete',
+  'stream_stopped',
+  'stream_failed',
+  'stream_interrupted',
+])
+
+/** Whether it ends its turn, for the time being at least. */
+export function isEnding({ type }: Pick<EventRow, 'type'>): boolean {
+  return ENDINGS.has(type)
 }
 
 /** What the event of an end remembers of it; null where the rows say all. */

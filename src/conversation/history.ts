@@ -192,10 +192,9 @@ export class History {
 
   /** Ends a turn and writes the message that it leaves, whatever its state. */
   finish(turn: TurnRow, ending: Ending): { message: MessageRow; turn: TurnRow; event: EventRow } {
-    const now = this.#now()
     const message = answerRow(turn, ending)
     const event = this.#event(ENDED_EVENT[ending.state], turn.number, endingData(turn, ending))
-    const ended: TurnRow = { ...turn, state: ending.state, endedAt: now }
+    const ended: TurnRow = { ...turn, state: ending.state, endedAt: event.at }
     this.#statements.transaction(() => {
       this.#statements.putMessage(message)
       this.#statements.updateTurn(ended)

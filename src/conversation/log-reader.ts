@@ -4,11 +4,11 @@
  * Only finished messages have rows; the caller adds the one that is being written. Pages go by key, never by offset,
  * and every read is bounded, so a conversation with thousands of messages costs what a short one costs.
  */
-import { and, asc, desc, eq, gt, gte, inArray, lte } from 'drizzle-orm'
+import { asc, desc, eq, gt, lte } from 'drizzle-orm'
 import { PAGE_CHARS } from '../protocol/limits.ts'
 import type { ModelMessage } from '../models/model.ts'
 import type { Database } from './database.ts'
-import type { EventRow, MessageRow, TurnRow } from './events.ts'
+import { isEnding, type EventRow, type MessageRow, type TurnRow } from './events.ts'
 import * as schema from './schema.ts'
 import type { Statements } from './statements.ts'
 
@@ -69,23 +69,18 @@ export class LogReader {
   }
 
   /**
-   * The events of one turn: its question's and its own, from `after` on. It has a known number of them: without that
-   * bound, asking for an old turn would read the log from there to its end.
+   * The events of one turn: its question's and its own, from `after` on. Reading ends with that of its end: asking for an
+   * old turn would otherwise read the log from there to its end.
    */
   eventsOfTurn(turn: TurnRow, after: number): EventRow[] {
-    return this.#db
-      .select()
-      .from(schema.events)
-      .where(
-        and(
-          gte(schema.events.seq, turn.acceptedSeq),
-          inArray(schema.events.subject, [turn.askedBy, turn.number]),
-        ),
-      )
-      .orderBy(asc(schema.events.seq))
-      .limit(1 + 2 * Math.max(1, turn.attempts))
-      .all()
-      .filter((event) => event.seq > after)
+    const { acceptedSeq, askedBy, number, endedAt } = turn
+    const events: EventRow[] = []
+    for (const event of this.#statements.eventsAbout(acceptedSeq, askedBy, number)) {
+      events.push(event)
+      // It may have ended before, and gone on.
+      if (endedAt !== null && isEnding(event) && event.at >= endedAt) break
+    }
+    return events.filter((event) => event.seq > after)
   }
 
   /** Number of the newest answer that is finished; null before there is one. */

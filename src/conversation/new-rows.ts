@@ -34,6 +34,8 @@ export interface Ending {
   readonly from?: number | undefined
   /** What attempts used that died, and of which no provider told. */
   readonly lost?: Usage | undefined
+  /** It waited for its (next) attempt: no call was under way that would have used anything. */
+  readonly waited?: boolean | undefined
 }
 
 /** What a person said. @param number its own; the answer's is the next */
@@ -121,6 +123,7 @@ export function endingData(turn: TurnRow, ending: Ending): EndingData | null {
     ...(ending.error && { error: ending.error }),
     ...(ending.usage && { usage: ending.usage }),
     ...(ending.lost && { lost: ending.lost }),
+    ...(ending.waited && { waited: true }),
     ...(turn.resumedAttempt !== null && { run: turn.resumedAttempt }),
   }
 }

@@ -39,6 +39,7 @@ interface Asked {
   readonly provider: string
   readonly deadline: number
   place: { readonly position: number; readonly etaMs: number | null } | null
+  isEntering: boolean
   cancelTimer: () => void
 }
 
@@ -47,6 +48,8 @@ export class ProviderQueue {
   #asked: Asked | null = null
   /** The place of the turn that runs. */
   #held: Grant | null = null
+  /** A turn that is being taken out of the queue. */
+  #leaving: { readonly number: number; readonly done: Promise<void> } | null = null
 
   constructor(deps: ProviderQueueDeps) {
     this.#deps = deps
@@ -69,7 +72,8 @@ export class ProviderQueue {
     const provider = this.#deps.admission.queueOf(turn.model)
     if (provider === null) return
     const deadline = this.#deps.now() + this.#deps.timeoutMs
-    const asked: Asked = { turn, provider, deadline, place: null, cancelTimer: () => undefined }
+    const cancelTimer = (): void => undefined
+    const asked: Asked = { turn, provider, deadline, place: null, isEntering: false, cancelTimer }
     this.#asked = asked
     void this.#enter(asked)
   }
@@ -88,13 +92,17 @@ export class ProviderQueue {
     this.#deps.refused(asked.turn, timedOut())
   }
 
-  /** Nothing waits any more. */
-  leave(): void {
+  /** Nothing waits any more. @param number only if it is this turn that waits */
+  leave(number = this.#asked?.turn.number): void {
+    if (this.#asked?.turn.number !== number) return
     const asked = this.#forget()
-    if (!asked) return
-    const { conversationId } = this.#deps
-    const entry = { provider: asked.provider, conversationId, turn: asked.turn.number }
-    this.#deps.admission.leave(entry).catch((error: unknown) => this.#deps.report('queue_not_left', error))
+    if (asked) this.#leave(asked.provider, asked.turn.number)
+  }
+
+  /** A place that an earlier process may have had for this turn is free at once, and not only when its lease is over. */
+  freePlaceOf(turn: TurnRow): void {
+    const provider = this.#deps.admission.queueOf(turn.model)
+    if (provider !== null) this.#leave(provider, turn.number)
   }
 
   /** @returns whether a place that is given is used */
@@ -154,20 +162,40 @@ export class ProviderQueue {
     }
   }
 
+  #leave(provider: string, number: number): void {
+    const { admission, conversationId } = this.#deps
+    const done = admission
+      .leave({ provider, conversationId, turn: number })
+      .catch((error: unknown) => this.#deps.report('queue_not_left', error))
+      .finally(() => {
+        if (this.#leaving?.done === done) this.#leaving = null
+      })
+    this.#leaving = { number, done }
+  }
+
   async #enter(asked: Asked): Promise<void> {
+    if (asked.isEntering) return
     const { turn, provider, deadline } = asked
     const { admission, conversationId } = this.#deps
+    asked.isEntering = true
+    asked.cancelTimer()
     try {
+      // Otherwise its leaving might come after its entering, and take the new place away.
+      if (this.#leaving?.number === turn.number) await this.#leaving.done
+      if (this.#asked !== asked) return
       const { priority, createdAt } = turn
       const since = turn.resumedAt ?? createdAt
       const about = { provider, conversationId, turn: turn.number, priority, since, deadline }
       const answer = await admission.enter({ ...about, ...this.#deps.describe(turn) })
-      if (this.#asked !== asked) {
-        if (answer.state === 'granted') this.#release(answer, 0)
-        return
-      }
-      if (!this.news(turn.number, answer) && answer.state === 'granted') this.#release(answer, 0)
+      asked.isEntering = false
+      const isUsed =
+        this.#asked === asked
+          ? this.news(turn.number, answer)
+          : // The queue may have told of the same place meanwhile, and the turn runs in it.
+            answer.state !== 'granted' || answer.grantId === this.#held?.grantId
+      if (answer.state === 'granted' && !isUsed) this.#release(answer, 0)
     } catch (error) {
+      asked.isEntering = false
       this.#deps.report('queue_unreachable', error)
       if (this.#asked !== asked) return
       if (this.#deps.now() >= deadline) {

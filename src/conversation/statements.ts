@@ -18,6 +18,7 @@ const UPDATE_MARKS = 'UPDATE marks SET delivered = ?, settled_turn = ?'
 const PUT_CHUNK = `${chunkRows.insert} ON CONFLICT (slot) DO UPDATE
   SET message = excluded.message, attempt = excluded.attempt, "offset" = excluded."offset", delta = excluded.delta`
 const MESSAGES_BEFORE = 'SELECT * FROM messages WHERE number < ? ORDER BY number DESC'
+const EVENTS_ABOUT = 'SELECT * FROM events WHERE seq >= ? AND subject IN (?, ?) ORDER BY seq'
 const CHUNKS = 'SELECT slot, attempt, "offset", delta FROM chunks WHERE message = ? ORDER BY slot'
 const RESUME_TURN =
   'UPDATE turns SET state = ?, ended_at = NULL, resumed_attempt = ?, resumed_at = ? WHERE number = ?'
@@ -92,6 +93,11 @@ export class Statements {
   message(number: number): MessageRow | undefined {
     const [row] = this.#sql.exec('SELECT * FROM messages WHERE number = ?', number).toArray()
     return row && messageRows.read(row)
+  }
+
+  /** Oldest first, from `seq` on, read one by one, as those below. */
+  *eventsAbout(seq: number, ...subjects: [number, number]): Generator<EventRow, void> {
+    for (const row of this.#sql.exec(EVENTS_ABOUT, seq, ...subjects)) yield eventRows.read(row)
   }
 
   /** Newest first, read one by one: the caller stops when it has enough, before anything else is written. */

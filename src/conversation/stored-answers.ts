@@ -73,6 +73,16 @@ export class StoredAnswers {
     return agent.instructionTokens + log.tokensOfPath(turn.askedBy, historyTokens(agent, settings))
   }
 
+  /** What a call for this turn used that told nothing of it, estimated. @param said by it */
+  usedTokens(turn: TurnRow, said: string): number {
+    return this.inputTokens(turn) + estimateTokenCount(said)
+  }
+
+  /** What is stored of what this run of the turn said. */
+  ownText(turn: TurnRow): string {
+    return this.written(turn).text.slice(this.startOf(turn) ?? 0)
+  }
+
   /** Length of the text from which a turn was had go on; undefined for one that never ended before. */
   startOf(turn: TurnRow): number | undefined {
     return turn.resumedAttempt === null ? undefined : this.#before(turn).length

@@ -11,12 +11,22 @@ export interface WaitingTurn {
   /** Rises with acceptance. */
   readonly number: number
   readonly priority: Priority
-  /** When it was accepted, ms since the epoch. */
+  /** When it was accepted, and when somebody last had it go on after its end, ms since the epoch. */
   readonly createdAt: number
+  readonly resumedAt: number | null
+  /** How often the model was called for it, and how often before it was had go on. */
+  readonly attempts: number
+  readonly resumedAttempt: number | null
 }
 
-/** The waiting turns in the order in which they would run if none came. */
+/** It lost its process in the middle, and what it said lies where the next answer will be written. */
+export function hasBegun(turn: Pick<WaitingTurn, 'attempts' | 'resumedAttempt'>): boolean {
+  return turn.attempts > (turn.resumedAttempt ?? 0)
+}
+
+/** The waiting turns in the order in which they would run if none came: nobody overtakes one that has begun. */
 export function inOrder<T extends WaitingTurn>(waiting: readonly T[], now: number): T[] {
-  const rank = (turn: T): number => effectiveRank(turn.priority, turn.createdAt, now)
+  const rank = (turn: T): number =>
+    hasBegun(turn) ? -1 : effectiveRank(turn.priority, turn.resumedAt ?? turn.createdAt, now)
   return waiting.toSorted((a, b) => rank(a) - rank(b) || a.number - b.number)
 }

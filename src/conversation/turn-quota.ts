@@ -15,6 +15,7 @@ import type { ConversationDeps, TurnUsage } from './deps.ts'
 import { endingOf, type EndingData, type MessageRow, type TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { LogReader } from './log-reader.ts'
+import { hasBegun } from './turn-queue.ts'
 import type { EndedState } from './turn-state.ts'
 
 /** Events that one delivery looks at: after a long failure of D1 it goes on in steps. */
@@ -45,14 +46,14 @@ export interface Admission<T> {
 }
 
 export class TurnQuota {
-  readonly #deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>
+  readonly #deps: Pick<ConversationDeps, 'fresh' | 'quota' | 'agents' | 'settings' | 'report'>
   readonly #history: History
   readonly #log: LogReader
   /** The last message of each author that waits for its reservation. */
   readonly #lines = new Map<string, Promise<unknown>>()
 
   constructor(
-    deps: Pick<ConversationDeps, 'quota' | 'agents' | 'settings' | 'report'>,
+    deps: Pick<ConversationDeps, 'fresh' | 'quota' | 'agents' | 'settings' | 'report'>,
     history: History,
     log: LogReader,
   ) {
@@ -61,11 +62,20 @@ export class TurnQuota {
     this.#log = log
   }
 
-  /** Accepts a message once it is reserved; at once for an author whose turns nobody counts. */
+  /**
+   * Accepts a message once it is known that turns are not paused, and it is reserved; at once for an author whose turns
+   * nobody counts.
+   */
   admit<T>(author: Principal, input: ChatInput, steps: Admission<T>): T | Promise<T> {
-    if (!this.#deps.quota.counts(author)) return steps.accept()
-    const run = (): Promise<T> => this.#reserved(author, input, steps)
+    const isCounted = this.#deps.quota.counts(author)
+    const fresh = this.#deps.fresh()
     const line = this.#lines.get(author.userId)
+    if (!isCounted && !fresh && !line) return steps.accept()
+    const run = async (): Promise<T> => {
+      if (isCounted) return await this.#reserved(author, input, steps, fresh)
+      await fresh
+      return steps.accept()
+    }
     const mine = line ? line.then(run, run) : run()
     this.#lines.set(author.userId, mine)
     const leave = (): void => {
@@ -75,7 +85,13 @@ export class TurnQuota {
     return mine
   }
 
-  async #reserved<T>(author: Principal, input: ChatInput, steps: Admission<T>): Promise<T> {
+  /** @param fresh what is known of pauses is renewed beside the reservation */
+  async #reserved<T>(
+    author: Principal,
+    input: ChatInput,
+    steps: Admission<T>,
+    fresh: Promise<void> | undefined,
+  ): Promise<T> {
     const known = steps.repeated()
     if (known !== null) return known
     const { parent, model, agentId } = steps.check()
@@ -94,27 +110,24 @@ export class TurnQuota {
     }
     if (refusal) throw AppError.fromShape(refusal)
     try {
+      if (fresh) await fresh
       return steps.accept()
     } catch (error) {
       // What was true before may have changed meanwhile: a full queue, a removed member.
-      await quota.release(author, key).catch((failure: unknown) => this.#unreleased(failure))
+      await this.#release(author, key)
       throw error
     }
   }
 
   /**
-   * Reserves for a turn that is to go on after its end. Again for the same end: the same reservation; one that is not used
-   * ends by itself.
+   * Reserves for a turn that is to go on after its end. Again for the same end: the same reservation.
    *
    * @throws AppError `quota_exceeded`
    */
   async reserveAgain(author: Principal, turn: TurnRow, tell: () => Promise<void>): Promise<void> {
     const { quota, settings } = this.#deps
-    if (!quota.counts(author)) return
-    const asked = this.#log.message(turn.askedBy)
-    if (!asked?.clientId) return
-    const { id } = this.#history.conversation
-    const key = turnKeyOf(id, author.ownerId && author.userId, runKeyOf(asked.clientId, turn.attempts))
+    const key = this.#nextRunKey(author, turn)
+    if (key === null) return
     const estimate = {
       model: turn.model,
       inputTokens: this.#inputTokens(turn) + (this.#log.message(turn.number)?.tokens ?? 0),
@@ -126,6 +139,12 @@ export class TurnQuota {
       refusal = await quota.reserve(author, key, estimate)
     }
     if (refusal) throw AppError.fromShape(refusal)
+  }
+
+  /** Gives back what {@link reserveAgain} reserved: the turn does not go on. */
+  async releaseAgain(author: Principal, turn: TurnRow): Promise<void> {
+    const key = this.#nextRunKey(author, turn)
+    if (key !== null) await this.#release(author, key)
   }
 
   /**
@@ -147,7 +166,11 @@ export class TurnQuota {
     return { usage, upTo }
   }
 
-  /** The same for a conversation that goes away: all of it, with the turns that will never end. */
+  /**
+   * The same for a conversation that goes away: all of it, with the turns that will never end.
+   *
+   * @param textOf what is stored of what the newest run of a turn said
+   */
   atRemoval(now: number, textOf: (turn: TurnRow) => string): TurnUsage[] {
     const usage: TurnUsage[] = []
     let { delivered } = this.#history
@@ -160,7 +183,9 @@ export class TurnQuota {
     for (const turn of this.#history.openTurns()) {
       const content = textOf(turn)
       const answer = { status: 'stopped', content, tokens: estimateTokenCount(content) } as const
-      usage.push(...this.#usageOf(turn, { ...answer, model: null, usage: null }, ++seq, now))
+      const run = turn.resumedAttempt
+      const then = { length: 0, waited: !hasBegun(turn), ...(run !== null && { run }) }
+      usage.push(...this.#usageOf(turn, { ...answer, model: null, usage: null }, ++seq, now, then))
     }
     return usage
   }
@@ -175,7 +200,7 @@ export class TurnQuota {
     const asked = this.#log.message(turn.askedBy)
     if (!asked || asked.authorId === null || asked.clientId === null) return []
     // A stopped call was paid for even if it had said nothing; one that failed before its first word was not.
-    const stopped = answer.status === 'stopped' && turn.attempts > 0
+    const stopped = answer.status === 'stopped' && turn.attempts > 0 && !then?.waited
     const wasUsed = answer.usage !== null || answer.content !== '' || stopped || answer.status === 'completed'
     const { inputTokens, outputTokens } =
       answer.usage ??
@@ -232,10 +257,21 @@ export class TurnQuota {
     return number === null ? undefined : this.#history.openTurn(number)
   }
 
-  #unreleased(error: unknown): void {
-    this.#deps.report('reservation_not_released', error, {
-      conversationId: this.#history.conversation.id,
-    })
+  /** Under which a run after this end is reserved; null for an author whose turns nobody counts. */
+  #nextRunKey(author: Principal, turn: TurnRow): string | null {
+    const clientId = this.#log.message(turn.askedBy)?.clientId
+    if (!clientId || !this.#deps.quota.counts(author)) return null
+    const runKey = runKeyOf(clientId, turn.attempts)
+    return turnKeyOf(this.#history.conversation.id, author.ownerId && author.userId, runKey)
+  }
+
+  async #release(author: Principal, key: string): Promise<void> {
+    try {
+      await this.#deps.quota.release(author, key)
+    } catch (error) {
+      const { id: conversationId } = this.#history.conversation
+      this.#deps.report('reservation_not_released', error, { conversationId })
+    }
   }
 }
 
@@ -280,8 +316,8 @@ function asOf(answer: MessageRow, status: EndedState, then: EndingData): Answer 
   const content = answer.content.slice(then.from ?? 0, then.length)
   const written = Math.max(0, estimateTokenCount(content) - (then.lost?.outputTokens ?? 0))
   // Of an answer whose every attempt died, what was lost is all that there was.
-  const usage =
-    then.usage ?? (status === 'interrupted' && then.lost ? { inputTokens: 0, outputTokens: 0 } : null)
+  const hasDied = then.lost !== undefined && (status === 'interrupted' || then.waited)
+  const usage = then.usage ?? (hasDied ? { inputTokens: 0, outputTokens: 0 } : null)
   return { status, content, tokens: written, model: answer.model, usage }
 }
 

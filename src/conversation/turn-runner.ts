@@ -18,7 +18,7 @@ import type { Ending } from './new-rows.ts'
 import { ProviderQueue } from './provider-queue.ts'
 import { StoredAnswers } from './stored-answers.ts'
 import type { Written } from './stream-log.ts'
-import { inOrder } from './turn-queue.ts'
+import { hasBegun, inOrder } from './turn-queue.ts'
 import type { Outcome } from './turn.ts'
 
 export interface TurnRunnerDeps extends Omit<AttemptDeps, 'report' | 'settings'> {
@@ -43,8 +43,6 @@ export class TurnRunner {
   readonly #answers: StoredAnswers
   readonly #queue: ProviderQueue
   #running: Attempt | null = null
-  /** An answer that lost its process and waits for a place before it goes on. */
-  #parked: LiveAnswer | null = null
 
   constructor(deps: TurnRunnerDeps) {
     this.#deps = deps
@@ -92,8 +90,10 @@ export class TurnRunner {
 
   /** The answer that is being written; brings every reader to its offset first. */
   live(): LiveAnswer | null {
-    if (!this.#running) return this.#parked
-    return { turn: this.#running.turn, text: this.#running.shownText() }
+    if (this.#running) return { turn: this.#running.turn, text: this.#running.shownText() }
+    // One that lost its process and waits for a place before it goes on.
+    const begun = this.#waiting().find((turn) => hasBegun(turn))
+    return begun ? { turn: begun, text: this.#answers.written(begun).text } : null
   }
 
   /** All turns that have not ended: the running one, then the waiting ones in order. */
@@ -112,7 +112,6 @@ export class TurnRunner {
     const release = grant && this.#queue.keep(grant)
     const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), release)
     this.#running = attempt
-    this.#parked = null
     this.#deps.watch()
     void this.#run(attempt)
   }
@@ -134,11 +133,12 @@ export class TurnRunner {
     return this.#queue.news(number, news)
   }
 
-  /** An operator has sent a turn again whose wait had ended: it has a place. @returns whether it starts now */
+  /** An operator has sent a turn again that had ended: it has a place. @returns whether it starts now, or waits here */
   startAgain(turn: TurnRow, grant: Grant): boolean {
-    if (this.#running) return false
-    this.#start(this.#deps.history.resume(turn), grant)
-    return true
+    const opened = this.#deps.history.resume(turn)
+    if (this.#running) this.showQueue()
+    else this.#start(opened, grant)
+    return this.#running?.turn.number === turn.number
   }
 
   /** Tells everyone where the waiting turns stand. */
@@ -169,6 +169,11 @@ export class TurnRunner {
     else this.pump()
   }
 
+  /** What is stored of what the newest run of a turn said. */
+  ownText(turn: TurnRow): string {
+    return this.#answers.ownText(turn)
+  }
+
   /** Whether an answer that ended with this text can go on, or begin again. */
   mayResume(text: string): boolean {
     return this.#answers.mayResume(text)
@@ -181,10 +186,11 @@ export class TurnRunner {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
       const { text } = this.#answers.written(turn)
       if (!this.#running && this.#answers.recovers(turn, text)) {
-        if (this.#queue.needs(turn.model)) this.#parked = { turn: this.#deps.history.requeue(turn), text }
+        if (this.#queue.needs(turn.model)) this.#deps.history.requeue(turn)
         else this.#start(turn, null)
         continue
       }
+      this.#queue.freePlaceOf(turn)
       const error = new AppError('interrupted', 'The server restarted while this was being written.')
       this.#finish(turn, {
         state: 'interrupted',
@@ -202,7 +208,6 @@ export class TurnRunner {
     this.#running?.end()
     this.#running?.giveBack(0)
     this.#running = null
-    this.#parked = null
     this.#queue.leave()
   }
 
@@ -238,11 +243,12 @@ export class TurnRunner {
 
   #endWaiting(turn: TurnRow, outcome: Pick<Ending, 'state' | 'error'>): void {
     const { text } = this.#answers.written(turn)
-    if (this.#parked?.turn.number === turn.number) this.#parked = null
+    this.#queue.leave(turn.number)
     const error = outcome.error && this.#answers.explain(outcome.error, text)
     this.#finish(turn, {
       ...outcome,
       text,
+      waited: true,
       ...(error && { error }),
       lost: this.#answers.lost(turn, text, null),
     })
@@ -264,7 +270,9 @@ export class TurnRunner {
       const text = attempt.end()
       this.#running = null
       const usage = outcome.state === 'completed' ? outcome.usage : undefined
-      attempt.giveBack(usage ? usage.inputTokens + usage.outputTokens : this.#answers.inputTokens(turn))
+      attempt.giveBack(
+        usage ? usage.inputTokens + usage.outputTokens : this.#answers.usedTokens(turn, text.slice(from)),
+      )
       this.#finish(turn, {
         ...outcome,
         text,

@@ -48,6 +48,7 @@ export class ChainTurn {
   /** Why the one that was meant does not answer. */
   #why: string | undefined
   #tokens: number | undefined
+  readonly #started: UpstreamCall[] = []
 
   constructor(deps: ChainDeps, request: ModelRequest, signal: AbortSignal) {
     this.#deps = deps
@@ -72,6 +73,17 @@ export class ChainTurn {
       })
     }
     return await this.#ask(able)
+  }
+
+  /** Why an operator wants every call that runs now to end; null when there is none, or one may go on. */
+  stoppedBy(): string | null {
+    let why: string | null = null
+    for (const call of this.#started) {
+      if (call.isOver) continue
+      why = this.#deps.gate.stopped(call.candidate.provider, call.candidate.model)
+      if (why === null) return null
+    }
+    return why
   }
 
   /** What was yielded. */
@@ -190,7 +202,7 @@ export class ChainTurn {
     else if (!this.#paid && (kind === 'fallback' || kind === 'continuation')) budget.extra()
     this.#paid = false
     this.#calls += 1
-    return new UpstreamCall({
+    const call = new UpstreamCall({
       candidate,
       model: modelOf(candidate.provider),
       request: {
@@ -208,6 +220,8 @@ export class ChainTurn {
       now,
       estimate: () => this.#estimate(),
     })
+    this.#started.push(call)
+    return call
   }
 
   #kind(): CallReport['kind'] {

@@ -16,6 +16,12 @@ import type { RetryBudget } from './retry-budget.ts'
 import { eventOf, type UpstreamCall } from './upstream-call.ts'
 import type { waitFor } from './wait.ts'
 
+/**
+ * How often a running call is looked after: what is known is half a second old at most then, and a kill switch is to take
+ * effect within a second.
+ */
+export const STOP_CHECK_MS = 250
+
 export interface ChainDeps {
   readonly gate: ProviderGate
   /** One for all conversations. */
@@ -37,6 +43,8 @@ export interface ChainDeps {
   /** From 0 up to 1. */
   readonly random: () => number
   readonly wait: typeof waitFor
+  /** Calls `run` each `ms`; the result ends that. */
+  readonly every: (ms: number, run: () => void) => () => void
 }
 
 export class ModelChain implements Model {
@@ -63,9 +71,15 @@ export class ModelChain implements Model {
     }
     const paused = gate.pausedForAll()
     if (paused !== null) throw pausedError(paused)
-    const turn = new ChainTurn(this.#deps, request, signal)
-    let call: UpstreamCall = await turn.open()
+    const stop = new AbortController()
+    const turn = new ChainTurn(this.#deps, request, AbortSignal.any([signal, stop.signal]))
+    const unwatch = this.#deps.every(STOP_CHECK_MS, () => {
+      const why = turn.stoppedBy()
+      if (why !== null) stop.abort(pausedError(why))
+    })
+    let call: UpstreamCall | undefined
     try {
+      call = await turn.open()
       for (;;) {
         let event = call.takeFirst()
         if (event === undefined) {
@@ -85,7 +99,8 @@ export class ModelChain implements Model {
         yield event
       }
     } finally {
-      await call.close()
+      unwatch()
+      await call?.close()
     }
   }
 

@@ -59,6 +59,8 @@ export interface ProviderGate {
    */
   tryEnter(provider: string, tokens: number): Promise<Lease | null> | undefined
   report(call: CallReport): void
+  /** Why a call that runs is to be ended, or null. Reads memory; to be asked several times a second while it runs. */
+  stopped(provider: string, model: string): string | null
 }
 
 /** Lets everything through and remembers nothing: for an installation of one provider without limits, and for tests. */
@@ -69,4 +71,5 @@ export const OPEN_GATE: ProviderGate = {
   probe: () => Promise.resolve(true),
   tryEnter: () => undefined,
   report() {},
+  stopped: () => null,
 }

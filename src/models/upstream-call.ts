@@ -83,6 +83,11 @@ export class UpstreamCall {
     }
   }
 
+  /** Whether it was told of: it has ended, well or not. */
+  get isOver(): boolean {
+    return this.#reported
+  }
+
   takeFirst(): ModelEvent | undefined {
     const first = this.#first
     this.#first = undefined

@@ -54,13 +54,6 @@ export interface LinkUser {
   readonly tryEnter: ProviderGate['tryEnter']
 }
 
-export interface OperationsGate extends ProviderGate {
-  /**
-   * Why a call that runs is to be ended, or null. Reads memory; ask at least once a second while a call runs.
-   */
-  stopped(provider: string, model: string): string | null
-}
-
 type KeepAlive = LinkUser['waitUntil']
 
 export class OperationsLink {
@@ -78,9 +71,9 @@ export class OperationsLink {
     this.#outgoing = new OutgoingReports(deps.id)
   }
 
-  gateFor({ waitUntil, tryEnter }: LinkUser): OperationsGate {
+  gateFor({ waitUntil, tryEnter }: LinkUser): ProviderGate {
     return {
-      fresh: () => this.#fresh(waitUntil),
+      fresh: () => this.fresh(waitUntil),
       pausedForAll: () => this.#known.pausedForAll,
       verdict: (provider, model) => this.verdict(provider, model),
       probe: (provider, model) => this.#probe(provider, model),
@@ -114,7 +107,8 @@ export class OperationsLink {
     if (this.#isOlderThan(SNAPSHOT_FRESH_MS)) this.#inBackground(waitUntil)
   }
 
-  #fresh(waitUntil: KeepAlive): Promise<void> | undefined {
+  /** As {@link ProviderGate.fresh}. */
+  fresh(waitUntil: KeepAlive): Promise<void> | undefined {
     if (!this.#isOlderThan(RENEW_AFTER_MS)) return undefined
     if (!this.#isOlderThan(SNAPSHOT_FRESH_MS)) {
       this.#inBackground(waitUntil)
@@ -124,7 +118,7 @@ export class OperationsLink {
   }
 
   #stopped(provider: string, model: string, waitUntil: KeepAlive): string | null {
-    if (this.#isOlderThan(SNAPSHOT_FRESH_MS)) this.#inBackground(waitUntil)
+    if (this.#isOlderThan(RENEW_AFTER_MS)) this.#inBackground(waitUntil)
     return this.#known.stopped(provider, model)
   }
 

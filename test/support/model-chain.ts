@@ -77,6 +77,7 @@ export class ChainWorld {
         pauses.push(ms)
         return Promise.resolve()
       },
+      every: () => () => undefined,
       ...deps,
     })
     return {

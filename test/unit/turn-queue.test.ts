@@ -13,6 +13,9 @@ const turn = (number: number, priority: WaitingTurn['priority'], waitedMs = 0): 
   number,
   priority,
   createdAt: NOW - waitedMs,
+  resumedAt: null,
+  attempts: 0,
+  resumedAttempt: null,
 })
 
 /** Turns as a queue holds them: a later number was not accepted earlier. */
@@ -34,6 +37,18 @@ const shuffled = queues.chain((queue) =>
 const numbers = (turns: readonly WaitingTurn[]): number[] => turns.map((each) => each.number)
 
 describe('the order of waiting turns', () => {
+  test('T4 nobody overtakes one that has begun: its text lies where the next answer would be written', () => {
+    const begun = { ...turn(6, 'low'), attempts: 1 }
+    const again = { ...turn(8, 'low'), attempts: 3, resumedAttempt: 2 }
+    const waits = { ...turn(4, 'urgent', 3_600_000), attempts: 2, resumedAttempt: 2, resumedAt: NOW }
+    expect(numbers(inOrder([turn(2, 'urgent'), waits, begun, again], NOW))).toEqual([6, 8, 2, 4])
+  })
+
+  test('T5 O7 one that somebody has go on waits from then on, however old its question is', () => {
+    const old = { ...turn(2, 'low', 3_600_000), attempts: 1, resumedAttempt: 1, resumedAt: NOW }
+    expect(numbers(inOrder([old, turn(4, 'normal')], NOW))).toEqual([4, 2])
+  })
+
   test('O7 goes by priority, and by age within one', () => {
     const waiting = [
       turn(2, 'low'),
@@ -97,12 +112,11 @@ describe('the order of waiting turns', () => {
   test('O7 a low turn runs in bounded time however many urgent ones keep coming', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 20_000 }), fc.integer({ min: 1, max: 3 }), (runMs, perRun) => {
-        let waiting: WaitingTurn[] = [{ number: 1, priority: 'low', createdAt: 0 }]
+        let waiting: WaitingTurn[] = [{ ...turn(1, 'low'), createdAt: 0 }]
         let number = 1
         let now = 0
         for (;;) {
-          for (let i = 0; i < perRun; i++)
-            waiting.push({ number: ++number, priority: 'urgent', createdAt: now })
+          for (let i = 0; i < perRun; i++) waiting.push({ ...turn(++number, 'urgent'), createdAt: now })
           const [next] = inOrder(waiting, now)
           if (next?.priority === 'low') break
           waiting = waiting.filter((each) => each !== next)
