@@ -1,5 +1,6 @@
 /**
- * Hands a file to the browser, which keeps it where the person wants it. What is in it is the caller's.
+ * Hands a file that was read by a script to the browser, which keeps it where the person wants it: a plain link could not
+ * send the token. What is in it is the caller's.
  */
 export function download(file: Blob, name: string): void {
   const link = document.createElement('a')

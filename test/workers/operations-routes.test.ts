@@ -70,6 +70,9 @@ describe('GET /api/admin/providers', () => {
     const { since, retryAt } = answer.providers[0]?.models[0]?.breaker ?? {}
     expect(Date.parse(retryAt ?? '') - Date.parse(since ?? '')).toBe(15_000)
     expect((await trailOf({ actor: moderator.id }))[0]).toMatchObject({ action: 'admin_providers_read' })
+    // Who watches reads it again and again.
+    await providers(moderator)
+    expect(await trailOf({ actor: moderator.id, action: 'admin_providers_read' })).toHaveLength(1)
   })
 
   test('503 when the object cannot be reached', async () => {

@@ -12,10 +12,11 @@ import { resetBody, switchBody, type ResetAnswer, type SwitchState } from '../..
 import type { Services } from '../../services.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
+import { auditWatching } from '../watched-read.ts'
 
 export const providerRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:operations:read'), async (c) => {
-    await c.var.audit('admin_providers_read')
+    await auditWatching(c, 'admin_providers_read')
     return c.json(await c.var.services.operations.providers())
   })
   .post(

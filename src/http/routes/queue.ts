@@ -7,10 +7,11 @@ import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import type { QueueAnswer, RequeueAnswer } from '../../protocol/queue.ts'
 import { permit } from '../permit.ts'
+import { auditWatching } from '../watched-read.ts'
 
 export const queueRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:queue:read'), async (c) => {
-    await c.var.audit('admin_queue_read')
+    await auditWatching(c, 'admin_queue_read')
     const answer: QueueAnswer = { providers: await c.var.services.queues.report() }
     return c.json(answer)
   })

@@ -1,5 +1,6 @@
 /**
  * How an incident stands, in a word or two: its state, and while it goes on how bad it is and how far it was escalated.
+ * The list and the view of one incident say it alike.
  */
 import type { Incident } from '../../protocol/incidents.ts'
 

@@ -1,5 +1,6 @@
 /**
- * Writing something down about an incident: it stands in the timeline, and in the post-mortem.
+ * Writing something down about an incident: it stands in the timeline, and in the post-mortem. The field alone is also what
+ * is said when an incident is resolved.
  */
 import { useState } from 'preact/hooks'
 import type { IncidentsApi } from '../../client/api-incidents.ts'

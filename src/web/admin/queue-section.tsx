@@ -1,5 +1,6 @@
 /**
- * What waits in front of providers that have limits, by priority, and turns that nobody took: each can be sent again.
+ * What waits in front of providers that have limits, by priority, and turns that nobody took: each can be sent again. It is
+ * read apart from the providers, since one may be seen by people who may not see the other.
  */
 import { ParleyError } from '../../client/index.ts'
 import type { AdminApi } from '../../client/api-admin.ts'

@@ -1,5 +1,6 @@
 /**
- * Saying that an incident is over, and why, if there is something to say.
+ * Saying that an incident is over, and why, if there is something to say. When the same may be reported again is the
+ * server's to decide.
  */
 import { useState } from 'preact/hooks'
 import type { IncidentsApi } from '../../client/api-incidents.ts'

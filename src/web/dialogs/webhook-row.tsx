@@ -19,8 +19,8 @@ const DISABLED: Record<DisabledReason, string> = {
 interface WebhookRowProps {
   readonly api: WebhooksApi
   readonly webhook: Webhook
-  /** With a new secret, if there is one. */
-  readonly onChanged: (secret: string | null) => void
+  /** With the secret that is to be shown from now on; left out, it is as before. */
+  readonly onChanged: (secret?: string | null) => void
 }
 
 export function WebhookRow({ api, webhook, onChanged }: WebhookRowProps) {
@@ -49,7 +49,7 @@ export function WebhookRow({ api, webhook, onChanged }: WebhookRowProps) {
       {button('Test', async () => {
         setTested(await api.test(id))
         if (deliveries) setDeliveries(await api.deliveries(id))
-        onChanged(null)
+        onChanged()
       })}
       {button(
         'Deliveries',

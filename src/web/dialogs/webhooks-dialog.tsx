@@ -61,7 +61,7 @@ export function WebhooksDialog({ parley, onClose }: WebhooksDialogProps) {
               api={api}
               webhook={webhook}
               onChanged={(fresh) => {
-                setSecret(fresh)
+                if (fresh !== undefined) setSecret(fresh)
                 reload()
               }}
             />
