@@ -10,19 +10,20 @@ import { World } from '../support/parley-world.ts'
 import { TestClient } from '../support/test-client.ts'
 import type { TestUser } from '../support/test-user.ts'
 
-/** Long enough for a restart in between, and short enough to be waited for. */
-const QUEUE_TIMEOUT_MS = 20_000
+/** Of the installation whose turns do not wait for long. */
+const SHORT_MS = 2_000
 
 let world: World
 let operator: Operator
 let first: TestUser
 let second: TestUser
 
-beforeAll(async () => {
+/** @param timeoutMs how long a turn waits at most */
+async function begin(timeoutMs: number): Promise<void> {
   world = await World.start({
     vars: (baseUrl) => ({
       TURN_WATCHDOG_MS: 500,
-      QUEUE_TIMEOUT_MS,
+      QUEUE_TIMEOUT_MS: timeoutMs,
       MODEL_PROVIDERS: JSON.stringify([
         { name: 'main', kind: 'openai', baseUrl, models: ['test-model'], limits: { concurrent: 1 } },
       ]),
@@ -31,9 +32,7 @@ beforeAll(async () => {
   operator = await Operator.in(world)
   first = await world.user()
   second = await world.user()
-})
-beforeEach(() => world.startParley())
-afterAll(() => world?.end())
+}
 
 const callsOf = async (tag: string): Promise<number> =>
   (await world.model.calls()).filter((call) => call.lastUserMessage.includes(tag)).length
@@ -54,6 +53,11 @@ async function waiting(user: TestUser, content: string, priority?: 'urgent' | 'l
 }
 
 describe('a turn that waits for a place', () => {
+  // A whole restart may lie in between.
+  beforeAll(() => begin(600_000))
+  beforeEach(() => world.startParley())
+  afterAll(() => world?.end())
+
   test('is told where it stands, and runs when the place is free (Q1 Q9)', async () => {
     const { client, open } = await busy('place')
     const other = await waiting(second, 'then me [[text=hello]]')
@@ -103,7 +107,24 @@ describe('a turn that waits for a place', () => {
     await other.client.drop()
   })
 
-  test('too long fails honestly, keeps its message, and can be tried again (Q7)', async () => {
+  test('lets an urgent one of another conversation go first (Q2)', async () => {
+    const { client, open } = await busy('urgent')
+    const low = await waiting(second, 'no hurry [[text=low]]', 'low')
+    const urgent = await waiting(await world.user(), 'at once [[text=urgent]]', 'urgent')
+    await low.client.next((frame) => frame.type === 'turn_queued' && frame.position === 2)
+    await open()
+    await Promise.all([low.client.ended('m2'), urgent.client.ended('m2')])
+    const order = (await world.model.calls()).map((call) => call.lastUserMessage.slice(0, 8))
+    expect(order.slice(-2)).toEqual(['at once ', 'no hurry'])
+    for (const each of [client, low.client, urgent.client]) await each.drop()
+  })
+})
+
+describe('a turn that waits in vain', () => {
+  beforeAll(() => begin(SHORT_MS))
+  afterAll(() => world?.end())
+
+  test('fails honestly, keeps its message, and can be tried again (Q7)', async () => {
     const { client, open } = await busy('late')
     const other = await waiting(second, 'patience [[text="at last"]]')
     expect(await other.client.ended('m2')).toMatchObject({
@@ -119,17 +140,5 @@ describe('a turn that waits for a place', () => {
     expect(other.client.room.breaches).toEqual([])
     await client.drop()
     await other.client.drop()
-  })
-
-  test('lets an urgent one of another conversation go first (Q2)', async () => {
-    const { client, open } = await busy('urgent')
-    const low = await waiting(second, 'no hurry [[text=low]]', 'low')
-    const urgent = await waiting(await world.user(), 'at once [[text=urgent]]', 'urgent')
-    await low.client.next((frame) => frame.type === 'turn_queued' && frame.position === 2)
-    await open()
-    await Promise.all([low.client.ended('m2'), urgent.client.ended('m2')])
-    const order = (await world.model.calls()).map((call) => call.lastUserMessage.slice(0, 8))
-    expect(order.slice(-2)).toEqual(['at once ', 'no hurry'])
-    for (const each of [client, low.client, urgent.client]) await each.drop()
   })
 })
