@@ -61,7 +61,7 @@ test('whose answer it is stands beside it, and one that broke off goes on where 
   await looks(chat.page, 'degraded')
 })
 
-test('who waits for the model is told so, with a place (Q7)', async () => {
+test('who waits for the model is told so, with a place (Q9)', async () => {
   const held = [suite.heldAnswer(), suite.heldAnswer()]
   for (const { message, half } of held) {
     const busy = await suite.open()
