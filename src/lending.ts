@@ -4,7 +4,7 @@
  */
 import type { AnswerCache } from './conversation/answer-cache.ts'
 import type { ConversationDeps } from './conversation/deps.ts'
-import { readConfig, type Config, type Env } from './env.ts'
+import { readConfig, type Env } from './env.ts'
 import { AppError } from './errors.ts'
 import { askLimiter, standingOf } from './limits/limiter-calls.ts'
 import { mergeFrameRates } from './limits/plans.ts'
@@ -40,7 +40,7 @@ export function conversationParts(
 > {
   const config = readConfig(env)
   const logger = loggerOf(env)
-  const providers = providersFor(env, config)
+  const providers = providersFor(env)
   return {
     model: modelOf(env),
     agents: agentsOf(env),
@@ -62,7 +62,7 @@ export function conversationParts(
       authGraceMs: config.AUTH_GRACE_MS,
       models: providers.names,
     },
-    quota: quotaOf(env, config),
+    quota: quotaOf(env),
     directory: {
       put: ({ conversation, seq, members }) => putConversation(env.DB, conversation, seq, members),
       remove: (id) => removeConversation(env.DB, id),
@@ -104,8 +104,8 @@ function answerCacheOf(env: Env): AnswerCache {
 }
 
 /** Counts turns, and tells whose they are of them. */
-function quotaOf(env: Env, config: Config): ConversationDeps['quota'] {
-  const accounts = turnAccounts(env, config)
+function quotaOf(env: Env): ConversationDeps['quota'] {
+  const accounts = turnAccounts(env)
   return {
     counts: (author) => accounts.counts(author),
     reserve: (author, key, estimate) => accounts.reserve(author, key, estimate),
@@ -118,8 +118,8 @@ function quotaOf(env: Env, config: Config): ConversationDeps['quota'] {
 }
 
 /** On the accounts of the people who write. */
-function turnAccounts(env: Env, config: Config): TurnAccounts {
-  const { prices, modelBehind } = providersFor(env, config)
+function turnAccounts(env: Env): TurnAccounts {
+  const { prices, modelBehind } = providersFor(env)
   return new TurnAccounts({
     db: env.DB,
     plans: plansOf(env),

@@ -14,6 +14,7 @@ import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
+import { perIsolate } from './per-isolate.ts'
 import { chainOf, providersFor } from './providers.ts'
 import { createServices, loggerOf } from './services.ts'
 
@@ -49,63 +50,37 @@ export function operationsParts(
   return {
     breaker: config.BREAKER,
     log: (event, details) => loggerOf(env).warn(event, details),
-    cost: (_provider, model, tokens) => costOf(providersFor(env, config).prices, model, tokens).micros,
+    cost: (_provider, model, tokens) => costOf(providersFor(env).prices, model, tokens).micros,
     observe: async (observation) => await incidentsOf(env).observe(observation),
     queues: async () => await admissionFor(env).observe(INTERVAL_MS),
   }
 }
 
-const links = new WeakMap<Env, OperationsLink>()
-
 /** One for all requests and conversations of an isolate. */
-export function operationsLinkOf(env: Env): OperationsLink {
-  const known = links.get(env)
-  if (known) return known
-  const link = linkTo(env.OPERATIONS, readConfig(env).BREAKER.slowMs)
-  links.set(env, link)
-  return link
-}
+export const operationsLinkOf = perIsolate((env): OperationsLink =>
+  linkTo(env.OPERATIONS, readConfig(env).BREAKER.slowMs),
+)
 
-const gates = new WeakMap<Env, ProviderGate>()
+/** The queues in front of providers that have limits. */
+export const admissionFor = perIsolate((env): Admission => {
+  const { list, candidates } = providersFor(env)
+  return createAdmission(env, list, (model) => candidates(model)[0].provider)
+})
 
-/** What stands in front of every model call of this isolate. */
-function gateOf(env: Env): ProviderGate {
-  const known = gates.get(env)
-  if (known) return known
-  const gate = operationsLinkOf(env).gateFor({
+/** What stands in front of every model call. */
+const gateOf = perIsolate((env): ProviderGate =>
+  operationsLinkOf(env).gateFor({
     // An object lives as long as it waits for anything.
     waitUntil: () => undefined,
     tryEnter: (provider, tokens) => admissionFor(env).tryEnter(provider, tokens),
-  })
-  gates.set(env, gate)
-  return gate
-}
+  }),
+)
 
-const models = new WeakMap<Env, Model>()
-
-/** All providers as one model, behind what is known of them; one for all conversations of an isolate. */
-export function modelOf(env: Env): Model {
-  const known = models.get(env)
-  if (known) return known
-  const model = chainOf(env, readConfig(env), gateOf(env))
-  models.set(env, model)
-  return model
-}
-
-const admissions = new WeakMap<Env, Admission>()
-
-/** The queues in front of providers that have limits. */
-export function admissionFor(env: Env): Admission {
-  const known = admissions.get(env)
-  if (known) return known
-  const { list, candidates } = providersFor(env, readConfig(env))
-  const admission = createAdmission(env, list, (model) => candidates(model)[0].provider)
-  admissions.set(env, admission)
-  return admission
-}
+/** All providers as one model, behind what is known of them. */
+export const modelOf = perIsolate((env): Model => chainOf(env, gateOf(env)))
 
 /** What a queue object gets from the outside. @param name of the object */
 export function admissionParts(env: Env, name: string): ReturnType<typeof queueParts> {
-  const { list } = providersFor(env, readConfig(env))
+  const { list } = providersFor(env)
   return queueParts(env, list, name, (event, details) => loggerOf(env).warn(event, details))
 }

@@ -4,7 +4,7 @@
  *
  * The gate in front of them is handed in: what is known of providers' health and room lives elsewhere.
  */
-import type { Config, Env } from './env.ts'
+import { readConfig, type Config, type Env } from './env.ts'
 import { candidatesOf, namesOf } from './models/candidates.ts'
 import { ModelChain } from './models/chain.ts'
 import type { Model } from './models/model.ts'
@@ -16,6 +16,7 @@ import { pricesOf, providersOf, type Provider } from './models/provider-list.ts'
 import { RetryBudget } from './models/retry-budget.ts'
 import { waitFor } from './models/wait.ts'
 import { WorkersAiModel, type AiBinding } from './models/workers-ai.ts'
+import { perIsolate } from './per-isolate.ts'
 
 export interface Providers {
   /** In the order in which they are asked. */
@@ -29,29 +30,25 @@ export interface Providers {
   readonly modelBehind: (name: string) => string
 }
 
-const built = new WeakMap<Env, Providers>()
-
 /** @throws AppError `misconfigured` naming the secret or binding that a provider lacks */
-export function providersFor(env: Env, config: Config): Providers {
-  const known = built.get(env)
-  if (known) return known
+export const providersFor = perIsolate((env): Providers => {
+  const config = readConfig(env)
   const list = providersOf(config, env)
   const candidates = rememberAll((name) => candidatesOf(list, name))
   const names = namesOf(list)
-  const providers: Providers = {
+  return {
     list,
     names,
     prices: { ...DEFAULT_PRICES, ...pricesOf(list), ...config.MODEL_PRICES },
     candidates,
     modelBehind: (name) => (names.includes(name) ? candidates(name)[0].model : name),
   }
-  built.set(env, providers)
-  return providers
-}
+})
 
 /** All of them, as one model, behind a gate. */
-export function chainOf(env: Env, config: Config, gate: ProviderGate): Model {
-  const { list, candidates } = providersFor(env, config)
+export function chainOf(env: Env, gate: ProviderGate): Model {
+  const config = readConfig(env)
+  const { list, candidates } = providersFor(env)
   const models = new Map(list.map((provider) => [provider.name, adapterOf(provider, env, config)]))
   return new ModelChain({
     gate,

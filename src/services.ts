@@ -22,6 +22,7 @@ import { deskOf, type OperationsDesk } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { ConfiguredProvider } from './operations/provider-list.ts'
 import { admissionFor, incidentsOf, modelOf, operationsLinkOf } from './operating.ts'
+import { perIsolate } from './per-isolate.ts'
 import { createPrivacy, erasureDeps, type Privacy } from './privacy/wiring.ts'
 import { providersFor } from './providers.ts'
 import { auditTrailOf, type AuditTrail } from './storage/audit.ts'
@@ -141,21 +142,10 @@ export async function runQueue(env: Env, batch: MessageBatch): Promise<void> {
   await services.webhooks.consume(batch)
 }
 
-const loggers = new WeakMap<Env, Logger>()
-const built = new WeakMap<Env, Services>()
-
 /** Also for what fails before a request or an object has a logger of its own, or a configuration. */
-export function loggerOf(env: Env): Logger {
-  const known = loggers.get(env)
-  if (known) return known
-  const logger = createLogger({}, undefined, secretValues(env))
-  loggers.set(env, logger)
-  return logger
-}
+export const loggerOf = perIsolate((env): Logger => createLogger({}, undefined, secretValues(env)))
 
-export function createServices(env: Env): Services {
-  const known = built.get(env)
-  if (known) return known
+export const createServices = perIsolate((env): Services => {
   const config = readConfig(env)
   const ready = keep(() => (config.isLocal ? migrateLocally(env.DB) : Promise.resolve()))
   const secret = keep(() => (config.AUTH_SECRET ? Promise.resolve(config.AUTH_SECRET) : localSecret(env.DB)))
@@ -163,7 +153,7 @@ export function createServices(env: Env): Services {
   const secrets = async (): Promise<string[]> => [await secret()].concat(previous)
   const tokens = new Tokens(secrets)
   const logger = loggerOf(env)
-  const services: Services = {
+  return {
     config,
     logger,
     ready,
@@ -197,8 +187,8 @@ export function createServices(env: Env): Services {
     people: peopleOf(env.DB),
     privacy: createPrivacy(privacyParts(env)),
     incidents: () => incidentsOf(env),
-    providers: () => providersFor(env, config).list,
-    operations: deskOf(env.OPERATIONS, () => providersFor(env, config).list),
+    providers: () => providersFor(env).list,
+    operations: deskOf(env.OPERATIONS, () => providersFor(env).list),
     operationsLink: operationsLinkOf(env),
     webhooks: createWebhooks({
       db: env.DB,
@@ -211,35 +201,19 @@ export function createServices(env: Env): Services {
     plans: Object.keys(plansOf(env)),
     cutSockets: (userId, code) => cutSockets(env, userId, code),
   }
-  built.set(env, services)
-  return services
-}
+})
 
-const agents = new WeakMap<Env, Agents>()
-
-export function agentsOf(env: Env): Agents {
-  const known = agents.get(env)
-  if (known) return known
-  const config = readConfig(env)
-  const made = new Agents(config.AGENTS, config.SYSTEM_PROMPT)
-  agents.set(env, made)
-  return made
-}
+export const agentsOf = perIsolate((env): Agents => {
+  const { AGENTS, SYSTEM_PROMPT } = readConfig(env)
+  return new Agents(AGENTS, SYSTEM_PROMPT)
+})
 
 function alertEndpoint({ ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_SECRET: secret }: Config) {
   return url === undefined || secret === undefined ? null : { url, secret }
 }
 
-const plans = new WeakMap<Env, Plans>()
-
 /** The plans as this installation has them. */
-export function plansOf(env: Env): Plans {
-  const known = plans.get(env)
-  if (known) return known
-  const merged = mergePlans(readConfig(env).PLANS)
-  plans.set(env, merged)
-  return merged
-}
+export const plansOf = perIsolate((env): Plans => mergePlans(readConfig(env).PLANS))
 
 /**
  * Keeps the first result. Only a result, never a promise: a request that is cancelled takes its I/O along, and whoever

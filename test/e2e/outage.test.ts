@@ -69,12 +69,12 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   const rooms = await Promise.all(
     Array.from({ length: ROOMS }, async () => await TestClient.join(user, await user.newConversation())),
   )
-  let isBusy = true
+  const minute = new AbortController()
   let isUnplugged = false
   const during: { degraded: object | undefined; model: string }[] = []
   /** One after the other, until the minute is over. */
   const talk = rooms.map(async (room, index) => {
-    for (let i = 0; isBusy; i++) {
+    for (let i = 0; !minute.signal.aborted; i++) {
       const wasUnplugged = isUnplugged
       const { answerId } = await room.say(`${index}-${i} [[text="answer ${index}-${i}" size=3 delay=1]]`)
       const ended = await room.ended(answerId)
@@ -128,7 +128,7 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   main = await spawnModelServer({ port })
   await until(async () => (await operator.breaker('main')) === 'closed')
   await main.client.wait({ state: 'finished', count: 2 * ROOMS })
-  isBusy = false
+  minute.abort()
   await Promise.all(talk)
 
   const over = await until(async () => {

@@ -21,6 +21,7 @@ const MAY_IMPORT: ImportTable = {
     code: [
       'env',
       'identity',
+      'per-isolate',
       'operating',
       'providers',
       'admission',
@@ -54,10 +55,11 @@ const MAY_IMPORT: ImportTable = {
     types: ['conversation'],
   },
   operating: {
-    code: ['env', 'services', 'providers', 'admission', 'incidents', 'models', 'operations'],
+    code: ['env', 'per-isolate', 'services', 'providers', 'admission', 'incidents', 'models', 'operations'],
     types: ['*-object'],
   },
-  providers: { code: ['models', 'operations', 'admission'], types: ['env', 'observability', '*-object'] },
+  providers: { code: ['env', 'per-isolate', 'models'] },
+  'per-isolate': { types: ['env'] },
   identity: { code: ['auth', 'storage'], types: ['env', 'observability'], outside: ['.build'] },
   http: {
     code: ['services', 'auth', 'codecs'],

@@ -4,7 +4,7 @@
  */
 import { env } from 'cloudflare:workers'
 import { describe, expect, inject, test } from 'vitest'
-import { readConfig, type Env } from '../../src/env.ts'
+import type { Env } from '../../src/env.ts'
 import { OPEN_GATE } from '../../src/models/provider-gate.ts'
 import { chainOf, providersFor } from '../../src/providers.ts'
 import { ask } from '../support/model-answer.ts'
@@ -37,8 +37,7 @@ function installation(variables: Record<string, unknown> = {}) {
     UP_KEY: 'sk-up-0123456789',
     ...variables,
   } as unknown as Env
-  const config = readConfig(own)
-  return { ...providersFor(own, config), model: chainOf(own, config, OPEN_GATE) }
+  return { ...providersFor(own), model: chainOf(own, OPEN_GATE) }
 }
 
 describe('a provider that is not to be reached, in this runtime', () => {
@@ -82,7 +81,7 @@ describe('several providers', () => {
 
   test('are one isolate’s: the same again', () => {
     const own = { ...env } as unknown as Env
-    expect(providersFor(own, readConfig(own))).toBe(providersFor(own, readConfig(own)))
+    expect(providersFor(own)).toBe(providersFor(own))
   })
 
   test.each([{}, { ENVIRONMENT: 'production', AUTH_SECRET: 'hunter2m2LpT7wZr5YbN8cDf4GhS6aEu' }])(
