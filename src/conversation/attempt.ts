@@ -17,6 +17,9 @@ import type { LogReader } from './log-reader.ts'
 import { StreamLog, type Written } from './stream-log.ts'
 import { runTurn, type Outcome, type TurnInput } from './turn.ts'
 
+/** Reading one row takes some milliseconds; whoever waits for an answer does not wait for much more. */
+const CACHE_PATIENCE_MS = 1_000
+
 export interface AttemptDeps {
   readonly log: LogReader
   readonly chunks: ChunkStore
@@ -110,7 +113,7 @@ export class Attempt {
     const { cache, log } = this.#deps
     const ownerId = this.turn.payerId ?? log.message(this.turn.askedBy)?.authorId ?? ''
     const key = await cacheKey(agent, input.model, input.messages, ownerId)
-    const known = await cache.get(key, false)
+    const known = await this.#lookUp(key, false)
     if (this.#stop.signal.aborted) return { state: 'stopped' }
     if (known) return this.#recall(known)
     const outcome = await this.#ask(input, report)
@@ -121,9 +124,21 @@ export class Attempt {
         void cache.put(key, answer, agent.cache?.ttlMs ?? 0, agent.cache?.isPublic ? null : ownerId)
     }
     if (outcome.state !== 'failed' || this.#stream.text !== '') return outcome
-    const old = await cache.get(key, true)
+    const old = await this.#lookUp(key, true)
     if (!old || this.#stop.signal.aborted) return outcome
     return this.#recall(old, { provider: 'cache', reason: outcome.error.code })
+  }
+
+  /** A cache that is silent must not hold the turn. */
+  async #lookUp(key: string, stale: boolean): Promise<CachedAnswer | null> {
+    return await new Promise((resolve) => {
+      const cancel = this.#deps.after(CACHE_PATIENCE_MS, () => resolve(null))
+      const end = (answer: CachedAnswer | null): void => {
+        cancel()
+        resolve(answer)
+      }
+      this.#deps.cache.get(key, stale).then(end, () => end(null))
+    })
   }
 
   #recall({ text, ...about }: CachedAnswer, degraded?: Degraded): Outcome {

@@ -70,7 +70,8 @@ export function nextSignals(
 /** What a new incident begins with: what was so before it opened. */
 export function standing(signals: Signals): SignalChange[] {
   return [
-    ...signals.breakers.map((breaker) => breakerEntry(breaker, breaker.state, breaker.since)),
+    // However it stands by now, that is when it opened.
+    ...signals.breakers.map((breaker) => breakerEntry(breaker, 'open', breaker.since)),
     ...signals.paused.map(({ what, since }) => pauseEntry(what, 'paused', since)),
   ]
 }

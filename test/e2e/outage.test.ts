@@ -69,12 +69,12 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   const rooms = await Promise.all(
     Array.from({ length: ROOMS }, async () => await TestClient.join(user, await user.newConversation())),
   )
-  const minute = new AbortController()
+  const over = new AbortController()
   let isUnplugged = false
   const during: { degraded: object | undefined; model: string }[] = []
   /** One after the other, until the minute is over. */
   const talk = rooms.map(async (room, index) => {
-    for (let i = 0; !minute.signal.aborted; i++) {
+    for (let i = 0; !over.signal.aborted; i++) {
       const wasUnplugged = isUnplugged
       const { answerId } = await room.say(`${index}-${i} [[text="answer ${index}-${i}" size=3 delay=1]]`)
       const ended = await room.ended(answerId)
@@ -128,17 +128,18 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   main = await spawnModelServer({ port })
   await until(async () => (await operator.breaker('main')) === 'closed')
   await main.client.wait({ state: 'finished', count: 2 * ROOMS })
-  minute.abort()
+  over.abort()
   await Promise.all(talk)
 
-  const over = await until(async () => {
+  const resolved = await until(async () => {
     const incident = await operator.incident(opened.id)
     return incident.state === 'resolved' && incident
   })
-  expect(over).toMatchObject({ resolvedBy: null, acknowledgedBy: operator.user.id })
-  const kinds = kindsOf(over)
+  expect(resolved).toMatchObject({ resolvedBy: null, acknowledgedBy: operator.user.id })
+  const kinds = kindsOf(resolved)
   for (const kind of ['breaker_opened', 'opened', 'acknowledged', 'note', 'breaker_closed', 'resolved'])
     expect(kinds, kinds.join()).toContain(kind)
+  expect(kinds.find((kind) => kind.startsWith('breaker_'))).toBe('breaker_opened')
   expect(kinds.indexOf('opened')).toBeLessThan(kinds.indexOf('acknowledged'))
   expect(kinds.indexOf('acknowledged')).toBeLessThan(kinds.lastIndexOf('resolved'))
 

@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { estimateTokenCount } from 'tokenx'
 import type { AdmissionQueue, QueueAnswer, QueueEntry } from '../../src/admission/admission.ts'
 import { Agents } from '../../src/agents/registry.ts'
-import { NO_CACHE } from '../../src/conversation/answer-cache.ts'
+import { NO_CACHE, type AnswerCache } from '../../src/conversation/answer-cache.ts'
 import { Conversation } from '../../src/conversation/conversation.ts'
 import { applyMigrations, openDatabase, type Database } from '../../src/conversation/database.ts'
 import type { ConversationDeps, TurnUsage } from '../../src/conversation/deps.ts'
@@ -81,6 +81,7 @@ export class PlainRoom {
   /** What it answers to who enters; null: the provider has no limits. */
   enter: ((entry: QueueEntry) => QueueAnswer) | null = null
   continues = true
+  cache: AnswerCache = NO_CACHE
   /** Whether anybody's turns are counted. */
   counts = true
   /** Finds out whether all turns are paused. */
@@ -125,7 +126,11 @@ export class PlainRoom {
   }
 
   /** Somebody sends a message. @returns its turn's number */
-  async ask(content = 'Hi', rest: { priority?: 'urgent' | 'low' } = {}, author = OWNER): Promise<number> {
+  async ask(
+    content = 'Hi',
+    rest: { priority?: 'urgent' | 'low'; agentId?: string } = {},
+    author = OWNER,
+  ): Promise<number> {
     const input = { id: `c${++this.#clientId}`, content, requestId: 'r', ...rest }
     const { turnId } = await this.conversation.chat(author, input)
     await settle()
@@ -235,8 +240,8 @@ export class PlainRoom {
     return {
       model,
       admission,
-      agents: new Agents([], INSTRUCTIONS),
-      cache: NO_CACHE,
+      agents: new Agents([{ id: 'kept', cache: { ttlSeconds: 60 } }], INSTRUCTIONS),
+      cache: this.cache,
       fresh: () => this.fresh(),
       paused: () => this.paused,
       settings: {

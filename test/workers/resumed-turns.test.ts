@@ -145,10 +145,7 @@ test('T5 two who ask at once have it go on once, and nobody else may ask', () =>
       room.conversation.resume(OWNER, 't2'),
       room.conversation.resume(OWNER, 't2'),
     ])
-    expect(both.map(({ continued }) => continued).toSorted((a, b) => Number(a) - Number(b))).toEqual([
-      false,
-      true,
-    ])
+    expect(both.filter(({ continued }) => continued)).toHaveLength(1)
     await settle()
     expect(room.calls).toHaveLength(2)
     expect(room.reserved.filter((each) => each.startsWith('-'))).toEqual([])
