@@ -119,7 +119,8 @@ describe('an answer whose process died', () => {
     expect(client.room.breaches).toEqual([])
     expect(client.room.transcript).toEqual(await owner.transcript(conversationId))
     await client.drop()
-  })
+    // Four restarts of everything, on whatever machine.
+  }, 300_000)
 })
 
 describe('an answer that broke off', () => {
