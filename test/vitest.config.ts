@@ -30,6 +30,9 @@ const PLANS = {
 /** Dollars per million tokens; the other model has no price. Tests know them as `costUsdOf` of limited-people.ts. */
 const MODEL_PRICES = { 'test-model': { input: 0.1, output: 2 } }
 
+/** As long as only a hang takes: machines are shared, some tests start tools, and time is no assertion. */
+const PATIENCE = { testTimeout: 60_000, hookTimeout: 60_000 }
+
 export default defineConfig({
   test: {
     // The log of a request is worth reading when its test failed, and noise when it passed.
@@ -38,7 +41,7 @@ export default defineConfig({
     projects: [
       {
         root: new URL('..', import.meta.url).pathname,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'] },
+        test: { ...PATIENCE, name: 'unit', include: ['test/unit/**/*.test.ts'] },
       },
       {
         root: new URL('..', import.meta.url).pathname,
@@ -70,6 +73,7 @@ export default defineConfig({
           })),
         ],
         test: {
+          ...PATIENCE,
           name: 'workers',
           include: ['test/workers/**/*.test.ts'],
           globalSetup: ['./test/workers/global-setup.ts'],
