@@ -66,7 +66,7 @@ export class Talker {
   async talk(signal: AbortSignal): Promise<void> {
     const client = this.way === 'socket' ? new TestClient(this.user, this.conversationId, PATIENCE_MS) : null
     await client?.connect({ compact: true })
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       const clientId = crypto.randomUUID()
       const ask = this.#asks.next(`${this.way} ${this.said.length}`)
       const said: Said = { clientId, ask, priority: this.#random.pick(PRIORITIES), waitMs: null, end: null }
