@@ -60,9 +60,9 @@ export class Installation {
         MODEL_CONTINUE: 'on',
         BREAKER: JSON.stringify(breaker),
         // What hangs is given up soon, but not for a moment in which the machine has other things to do.
-        FIRST_TOKEN_TIMEOUT_MS: 4_000,
-        CHUNK_GAP_TIMEOUT_MS: 4_000,
-        MODEL_TOTAL_TIMEOUT_MS: 10_000,
+        FIRST_TOKEN_TIMEOUT_MS: 6_000,
+        CHUNK_GAP_TIMEOUT_MS: 6_000,
+        MODEL_TOTAL_TIMEOUT_MS: 12_000,
         // Short, so that what is measured is the work, and not the reading of long conversations.
         CONTEXT_TOKENS: 600,
       },

@@ -36,6 +36,10 @@ const PRIORITIES: readonly Priority[] = [
 /** Longer than anything may take: a wait of two minutes, and the longest answer. */
 const PATIENCE_MS = 180_000
 
+/** Whoever gets no answer asks again later, and later still the next time: who asks at once only keeps a busy machine busy. */
+const AFTER_FAILURE_MS = 500
+const AFTER_FAILURES_MS = 8_000
+
 /** A request that was refused is sent again, as people do, with the same id. */
 const AGAIN_MS = 250
 
@@ -62,7 +66,7 @@ export class Talker {
   async talk(signal: AbortSignal): Promise<void> {
     const client = this.way === 'socket' ? new TestClient(this.user, this.conversationId, PATIENCE_MS) : null
     await client?.connect({ compact: true })
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted;) {
       const clientId = crypto.randomUUID()
       const ask = this.#asks.next(`${this.way} ${this.said.length}`)
       const said: Said = { clientId, ask, priority: this.#random.pick(PRIORITIES), waitMs: null, end: null }
@@ -70,6 +74,8 @@ export class Talker {
       if (client) await this.#bySocket(client, said)
       else if (this.way === 'events') await this.#byEvents(said)
       else await this.#byRequest(said)
+      failures = said.end === 'stream_complete' ? 0 : failures + 1
+      if (failures > 0) await pause(Math.min(AFTER_FAILURES_MS, AFTER_FAILURE_MS * 2 ** failures))
     }
     this.breaches = client?.room.breaches ?? []
     await client?.drop()

@@ -40,13 +40,21 @@ export function verdictsOf(run: SoakRun, mostGrowth = 1.2): Verdict[] {
   ]
 }
 
-function turnsEnd({ stored }: SoakRun): Verdict {
+function turnsEnd({ stored, messages }: SoakRun): Verdict {
   const open = [...stored.values()].flatMap((each) => openTurns(each))
   const all = [...stored.values()].flatMap(({ turns }) => turns)
-  const states = Object.entries(Object.groupBy(all, ({ state }) => state)).map(
-    ([state, turns]) => `${turns?.length} ${state}`,
-  )
-  return { what: 'every turn has ended', found: states.join(', '), ok: open.length === 0 && all.length > 0 }
+  const answers = [...messages.values()].flat().filter(({ role }) => role === 'assistant')
+  const ends = countsOf(answers.map(({ status, error }) => (error ? `${status} ${error.code}` : status)))
+  return { what: 'every turn has ended', found: ends, ok: open.length === 0 && all.length > 0 }
+}
+
+/** How often there is which, the most frequent first. */
+function countsOf(names: readonly string[]): string {
+  return Object.entries(Object.groupBy(names, (name) => name))
+    .map(([name, all]) => ({ name, count: all?.length ?? 0 }))
+    .toSorted((a, b) => b.count - a.count)
+    .map(({ name, count }) => `${count} ${name}`)
+    .join(', ')
 }
 
 function nothingLost({ talkers, stored, messages }: SoakRun): Verdict {
