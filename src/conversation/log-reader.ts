@@ -11,6 +11,7 @@ import type { Database } from './database.ts'
 import { isEnding, type EventRow, type MessageRow, type TurnRow } from './events.ts'
 import * as schema from './schema.ts'
 import type { Statements } from './statements.ts'
+import { hasEnded } from './turn-state.ts'
 
 /** Messages read at a time on the way from a question back to the root. */
 const CONTEXT_BATCH = 64
@@ -73,12 +74,12 @@ export class LogReader {
    * old turn would otherwise read the log from there to its end.
    */
   eventsOfTurn(turn: TurnRow, after: number): EventRow[] {
-    const { acceptedSeq, askedBy, number, endedAt } = turn
+    const { acceptedSeq, askedBy, number, state, endedAt } = turn
     const events: EventRow[] = []
     for (const event of this.#statements.eventsAbout(acceptedSeq, askedBy, number)) {
       events.push(event)
       // It may have ended before, and gone on.
-      if (endedAt !== null && isEnding(event) && event.at >= endedAt) break
+      if (hasEnded(state) && isEnding(event) && event.at >= (endedAt ?? 0)) break
     }
     return events.filter((event) => event.seq > after)
   }
