@@ -76,7 +76,8 @@ export class LogReader {
   eventsOfTurn(turn: TurnRow, after: number): EventRow[] {
     const { acceptedSeq, askedBy, number, state, endedAt } = turn
     const events: EventRow[] = []
-    for (const event of this.#statements.eventsAbout(acceptedSeq, askedBy, number)) {
+    for (const event of this.#statements.eventsFrom(acceptedSeq)) {
+      if (event.subject !== askedBy && event.subject !== number) continue
       events.push(event)
       // It may have ended before, and gone on.
       if (hasEnded(state) && isEnding(event) && event.at >= (endedAt ?? 0)) break

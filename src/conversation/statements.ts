@@ -18,7 +18,7 @@ const UPDATE_MARKS = 'UPDATE marks SET delivered = ?, settled_turn = ?'
 const PUT_CHUNK = `${chunkRows.insert} ON CONFLICT (slot) DO UPDATE
   SET message = excluded.message, attempt = excluded.attempt, "offset" = excluded."offset", delta = excluded.delta`
 const MESSAGES_BEFORE = 'SELECT * FROM messages WHERE number < ? ORDER BY number DESC'
-const EVENTS_ABOUT = 'SELECT * FROM events WHERE seq >= ? AND subject IN (?, ?) ORDER BY seq'
+const EVENTS_FROM = 'SELECT * FROM events WHERE seq >= ? ORDER BY seq'
 const CHUNKS = 'SELECT slot, attempt, "offset", delta FROM chunks WHERE message = ? ORDER BY slot'
 const RESUME_TURN =
   'UPDATE turns SET state = ?, ended_at = NULL, resumed_attempt = ?, resumed_at = ? WHERE number = ?'
@@ -95,9 +95,12 @@ export class Statements {
     return row && messageRows.read(row)
   }
 
-  /** Oldest first, from `seq` on, read one by one, as those below. */
-  *eventsAbout(seq: number, ...subjects: [number, number]): Generator<EventRow, void> {
-    for (const row of this.#sql.exec(EVENTS_ABOUT, seq, ...subjects)) yield eventRows.read(row)
+  /**
+   * Oldest first, read one by one. Nothing but the place is asked of SQLite: a reader looks one row ahead, and for one that
+   * fits it would read the log to its end.
+   */
+  *eventsFrom(seq: number): Generator<EventRow, void> {
+    for (const row of this.#sql.exec(EVENTS_FROM, seq)) yield eventRows.read(row)
   }
 
   /** Newest first, read one by one: the caller stops when it has enough, before anything else is written. */
