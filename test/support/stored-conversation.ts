@@ -6,6 +6,9 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+/** The runtime holds a database for itself while it closes it, which it does when its object falls asleep. */
+const LOCK_MS = 5_000
+
 export interface StoredTurn {
   readonly number: number
   readonly state: string
@@ -31,7 +34,7 @@ export interface StoredConversation {
 export function storedTables(persistDir: string, className: string): ReadonlyMap<string, readonly string[]> {
   const tables = new Map<string, readonly string[]>()
   for (const file of filesOf(persistDir, className)) {
-    const db = new DatabaseSync(file, { readOnly: true })
+    const db = new DatabaseSync(file, { readOnly: true, timeout: LOCK_MS })
     try {
       const rows = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").all()
       tables.set(
@@ -48,7 +51,7 @@ export function storedTables(persistDir: string, className: string): ReadonlyMap
 /** @returns null when there is no such conversation */
 export function readStored(persistDir: string, conversationId: string): StoredConversation | null {
   for (const file of filesOf(persistDir, 'ConversationObject')) {
-    const db = new DatabaseSync(file, { readOnly: true })
+    const db = new DatabaseSync(file, { readOnly: true, timeout: LOCK_MS })
     try {
       if (isOf(db, conversationId)) return read(db)
     } finally {
