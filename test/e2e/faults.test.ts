@@ -23,6 +23,8 @@ beforeAll(async () => {
     CHUNK_GAP_TIMEOUT_MS: PATIENCE_MS,
     // Repeats have tests of their own; here each fault is to come through.
     MODEL_RETRIES: 0,
+    // Each fault is asked for; none of them shall keep the next one from being heard of.
+    BREAKER: JSON.stringify({ minCalls: 100_000, failuresInRow: 100_000, refusalsInRow: 100_000 }),
   }
   world = await World.start({ vars })
   owner = await world.user()
