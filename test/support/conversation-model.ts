@@ -21,6 +21,8 @@ export class ConversationModel {
   maxReplay = 256
   #next = 1
   #attempt = 0
+  /** How much text the attempt that runs began with: the end before it stored that much for good. */
+  #from = 0
   #running: OpenTurn | null = null
   #queued: OpenTurn[] = []
 
@@ -109,11 +111,11 @@ export class ConversationModel {
     else this.#tell({ type: 'stream_interrupted', ...common, error })
   }
 
-  /** The process dies: only `kept` characters of the running text were stored. Nobody is told; links are gone. */
+  /** The process dies: only `kept` characters of the running text were stored, or what the attempt began with. Nobody is told; links are gone. */
   crash(kept: number): void {
     if (!this.#running) return
     const { messageId } = this.#running
-    this.#write(messageId, this.textOf(messageId).slice(0, kept))
+    this.#write(messageId, this.textOf(messageId).slice(0, Math.max(kept, this.#from)))
   }
 
   /** Rule T4: runs once more when nothing was stored, is interrupted otherwise. */
@@ -171,6 +173,7 @@ export class ConversationModel {
     this.#attempt++
     const { turnId, messageId, askedBy: parentId } = turn
     const text = this.textOf(messageId)
+    this.#from = text.length
     this.messages.set(messageId, {
       id: messageId,
       parentId,

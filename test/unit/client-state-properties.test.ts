@@ -145,7 +145,7 @@ test('O1 O4 O5 O6 R2-R7: any loss, repeat, cut, resume and going on ends with th
       expect(troubled.state.seq).toBe(model.log.length)
       expect(troubled.state.turns.map((turn) => turn.turnId)).toEqual(model.turns.map((turn) => turn.turnId))
     }),
-    { numRuns: 2000 },
+    { numRuns: 4000 },
   )
 })
 
