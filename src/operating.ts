@@ -7,6 +7,7 @@ import { createAdmission, queueParts } from './admission/wiring.ts'
 import { readConfig, type Env } from './env.ts'
 import type { DeskDeps } from './incidents/incident-desk.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
+import { firstToAsk } from './models/candidates.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
 import type { ProviderGate } from './models/provider-gate.ts'
@@ -64,7 +65,10 @@ export const operationsLinkOf = perIsolate((env): OperationsLink =>
 /** The queues in front of providers that have limits. */
 export const admissionFor = perIsolate((env): Admission => {
   const { list, candidates } = providersFor(env)
-  return createAdmission(env, list, (model) => candidates(model)[0].provider)
+  const link = operationsLinkOf(env)
+  const firstFor = (model: string): string | null =>
+    firstToAsk(candidates(model), (each) => link.latelyOf(each.provider, each.model))?.provider ?? null
+  return createAdmission(env, list, firstFor)
 })
 
 /** What stands in front of every model call. */

@@ -23,7 +23,7 @@ const RENEW_EVERY_MS = 10_000
 
 export interface Admission extends AdmissionQueue {
   /** As `ProviderGate.tryEnter`: never throws; a queue that cannot be asked has no room. */
-  tryEnter(provider: string, tokens: number): Promise<Lease | null> | undefined
+  tryEnter(provider: string, tokens: () => number): Promise<Lease | null> | undefined
   /** Of all objects of all providers that have a queue; `null` for an object in which nothing has been yet. */
   statuses(): Promise<readonly ProviderStatus[]>
   /** @returns false when there is no such dead letter */
@@ -39,11 +39,11 @@ export interface ProviderStatus {
   readonly shards: readonly (QueueStatus | null)[]
 }
 
-/** @param firstFor the provider that is asked first for what is named */
+/** @param firstFor the provider that is to be asked first now for what is named; null when nobody can be asked */
 export function admissionOf(
   queues: AdmissionNamespace,
   providers: readonly QueuedProvider[],
-  firstFor: (model: string) => string,
+  firstFor: (model: string) => string | null,
 ): Admission {
   const limited = new Map<string, ProviderLimits>()
   for (const { name, limits } of providers) if (isLimited(limits)) limited.set(name, limits)
@@ -84,7 +84,7 @@ export function admissionOf(
     queueOf(model) {
       if (limited.size === 0) return null
       const provider = firstFor(model)
-      return limited.has(provider) ? provider : null
+      return provider !== null && limited.has(provider) ? provider : null
     },
     enter(entry) {
       const name = objectOf(entry.provider, entry.conversationId)
@@ -97,7 +97,7 @@ export function admissionOf(
     release: ({ provider, grantId }, conversationId, usedTokens) =>
       ask(objectOf(provider, conversationId), (stub) => stub.release(grantId, conversationId, usedTokens)),
     tryEnter: (provider, tokens) =>
-      limited.has(provider) ? enterInPassing(provider, tokens).catch(() => null) : undefined,
+      limited.has(provider) ? enterInPassing(provider, tokens()).catch(() => null) : undefined,
     statuses: () => each<QueueStatus | null>(async (stub) => await stub.status()),
     async requeue(provider, shard, id) {
       const limits = limited.get(provider)

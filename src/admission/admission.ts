@@ -41,7 +41,10 @@ export type QueueAnswer =
 export type QueueNews = QueueAnswer | { readonly state: 'timed_out' }
 
 export interface AdmissionQueue {
-  /** The provider whose place a turn of this model needs first; null when it needs none. Reads memory only. */
+  /**
+   * The provider with which a turn of this model needs a place before it is run; null when it needs none, for who is to
+   * answer has no limits, or nobody can. Goes by what is known now, and reads memory only.
+   */
   queueOf(model: string): string | null
   /** @throws when the queue cannot be reached: ask again later */
   enter(entry: QueueEntry): Promise<QueueAnswer>

@@ -61,11 +61,11 @@ async function reached<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param firstFor the provider that is asked first for what is named */
+/** @param firstFor as in `admissionOf` */
 export function createAdmission(
   env: AdmissionEnv,
   providers: readonly QueuedProvider[],
-  firstFor: (model: string) => string,
+  firstFor: (model: string) => string | null,
 ): Admission {
   return admissionOf(env.ADMISSION, providers, firstFor)
 }

@@ -74,6 +74,7 @@ export class Conversation {
       agents: deps.agents,
       cache: deps.cache,
       admission: deps.admission,
+      fresh: () => deps.fresh(),
       settings: deps.settings,
       now: () => deps.now(),
       after: (ms, run) => deps.after(ms, run),

@@ -15,6 +15,8 @@ const RENEWALS_PER_LEASE = 3
 const OVERDUE_MS = 5_000
 /** How soon a queue that cannot be reached is asked again, ms. */
 const ASK_AGAIN_MS = 1_000
+/** How often a turn that waits looks whether it still waits for the right provider, ms. */
+const REVIEW_MS = 1_000
 
 export interface ProviderQueueDeps {
   readonly admission: AdmissionQueue
@@ -25,8 +27,14 @@ export interface ProviderQueueDeps {
   after(ms: number, run: () => void): () => void
   /** Who asks for it, and how much it is expected to use. */
   describe(turn: TurnRow): Pick<QueueEntry, 'userId' | 'tokens'>
-  /** The turn has a place. @returns whether it starts now; otherwise the place is given back */
-  granted(turn: TurnRow, grant: Grant): boolean
+  /** Waits until what `admission.queueOf` goes by is at most a second old; undefined when it is. */
+  fresh(): Promise<void> | undefined
+  /** Whether the turn needs no provider after all. Never fails. */
+  isAnswered(turn: TurnRow): Promise<boolean> | false
+  /** The turn that waited does so no more, for its provider is not the one to wait for: it is to be looked after anew. */
+  needless(): void
+  /** The turn has a place, or needs none (null). @returns whether it starts now; otherwise the place is given back */
+  granted(turn: TurnRow, grant: Grant | null): boolean
   /** Where the turn stands has changed. */
   moved(): void
   /** The turn waits no more. */
@@ -48,6 +56,8 @@ export class ProviderQueue {
   #asked: Asked | null = null
   /** The place of the turn that runs. */
   #held: Grant | null = null
+  /** A turn that waits on elsewhere: its time is not begun anew. */
+  #moved: { readonly number: number; readonly deadline: number } | null = null
   /** A turn that is being taken out of the queue. */
   #leaving: { readonly number: number; readonly done: Promise<void> } | null = null
 
@@ -71,7 +81,8 @@ export class ProviderQueue {
     this.leave()
     const provider = this.#deps.admission.queueOf(turn.model)
     if (provider === null) return
-    const deadline = this.#deps.now() + this.#deps.timeoutMs
+    const moved = this.#moved?.number === turn.number ? this.#moved : null
+    const deadline = moved?.deadline ?? this.#deps.now() + this.#deps.timeoutMs
     const cancelTimer = (): void => undefined
     const asked: Asked = { turn, provider, deadline, place: null, isEntering: false, cancelTimer }
     this.#asked = asked
@@ -180,6 +191,13 @@ export class ProviderQueue {
     asked.isEntering = true
     asked.cancelTimer()
     try {
+      const isAnswered = this.#deps.isAnswered(turn)
+      if (isAnswered !== false && (await isAnswered)) {
+        if (this.#asked !== asked) return
+        this.leave()
+        this.#deps.granted(turn, null)
+        return
+      }
       // Otherwise its leaving might come after its entering, and take the new place away.
       if (this.#leaving?.number === turn.number) await this.#leaving.done
       if (this.#asked !== asked) return
@@ -194,6 +212,7 @@ export class ProviderQueue {
           : // The queue may have told of the same place meanwhile, and the turn runs in it.
             answer.state !== 'granted' || answer.grantId === this.#held?.grantId
       if (answer.state === 'granted' && !isUsed) this.#release(answer, 0)
+      if (this.#asked === asked) this.#reviewLater(asked)
     } catch (error) {
       asked.isEntering = false
       this.#deps.report('queue_unreachable', error)
@@ -203,6 +222,21 @@ export class ProviderQueue {
         this.#deps.refused(turn, timedOut())
       } else asked.cancelTimer = this.#deps.after(ASK_AGAIN_MS, () => void this.#enter(asked))
     }
+  }
+
+  #reviewLater(asked: Asked): void {
+    asked.cancelTimer = this.#deps.after(REVIEW_MS, () => void this.#review(asked))
+  }
+
+  /** Whoever waits for a provider that has gone down, or was paused, waits for another, or for nobody. */
+  async #review(asked: Asked): Promise<void> {
+    await this.#deps.fresh()
+    if (this.#asked !== asked) return
+    const { turn, provider, deadline } = asked
+    if (this.#deps.admission.queueOf(turn.model) === provider) return this.#reviewLater(asked)
+    this.leave()
+    this.#moved = { number: turn.number, deadline }
+    this.#deps.needless()
   }
 
   #forget(): Asked | null {

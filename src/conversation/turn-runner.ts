@@ -16,6 +16,7 @@ import type { EventRow, MessageRow, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { Ending } from './new-rows.ts'
 import { ProviderQueue } from './provider-queue.ts'
+import { Question } from './question.ts'
 import { StoredAnswers } from './stored-answers.ts'
 import type { Written } from './stream-log.ts'
 import { hasBegun, inOrder } from './turn-queue.ts'
@@ -23,6 +24,8 @@ import type { Outcome } from './turn.ts'
 
 export interface TurnRunnerDeps extends Omit<AttemptDeps, 'report' | 'settings'> {
   readonly history: History
+  /** Waits until what is known of providers is at most a second old; undefined when it is. */
+  fresh(): Promise<void> | undefined
   readonly admission: AdmissionQueue
   readonly settings: Pick<
     ConversationSettings,
@@ -57,6 +60,9 @@ export class TurnRunner {
         userId: deps.log.message(turn.askedBy)?.authorId ?? '',
         tokens: this.#answers.inputTokens(turn) + deps.settings.answerTokens,
       }),
+      fresh: () => deps.fresh(),
+      isAnswered: (turn) => this.#isAnswered(turn),
+      needless: () => this.pump(),
       granted: (turn, grant) => this.#granted(turn, grant),
       moved: () => this.showQueue(),
       refused: (turn, error) => this.#refused(turn, error),
@@ -109,8 +115,8 @@ export class TurnRunner {
 
   /** Calls the model for a turn whose start is written. @param written what it has said already */
   launch(turn: TurnRow, written: Written = { text: '', slot: 0 }, grant: Grant | null = null): void {
-    const release = grant && this.#queue.keep(grant)
-    const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), release)
+    const place = grant && { provider: grant.provider, release: this.#queue.keep(grant) }
+    const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), place)
     this.#running = attempt
     this.#deps.watch()
     void this.#run(attempt)
@@ -218,7 +224,14 @@ export class TurnRunner {
     this.launch(turn, written, grant)
   }
 
-  #granted(turn: TurnRow, grant: Grant): boolean {
+  /** An answer that is known waits for nobody. */
+  #isAnswered(turn: TurnRow): Promise<boolean> | false {
+    if (hasBegun(turn)) return false
+    const question = new Question(turn, this.#deps)
+    return question.isCacheable && question.recall(false).then((known) => known !== null)
+  }
+
+  #granted(turn: TurnRow, grant: Grant | null): boolean {
     // It was given to the turn that was next when it was asked for.
     if (this.#running || this.#waiting()[0]?.number !== turn.number) {
       this.pump()

@@ -35,6 +35,8 @@ export interface TurnInput {
   readonly requestId: string
   /** What the answer has already. */
   readonly prefix?: string
+  /** The provider with which it has a place. */
+  readonly admitted?: string | undefined
 }
 
 /** @param stop aborted by whoever stops the turn */

@@ -4,6 +4,7 @@
  * First those that have what was named, in the order of the list; then, as fallbacks, all others with the model that comes
  * nearest: that of the same tier, else their first. Whether one can be asked now is the chain's question.
  */
+import type { Verdict } from './provider-gate.ts'
 import { TIERS, type Tier } from '../protocol/provider-config.ts'
 
 export interface Offer {
@@ -44,6 +45,23 @@ export function candidatesOf(offers: Offers, name: string): readonly [Candidate,
     ...others.map((offer) => ({ provider: offer.name, model: modelOfTier(offer, tiers) ?? offer.models[0] })),
   ]
   return first === undefined ? candidatesOf(offers, '') : [first, ...rest]
+}
+
+/**
+ * Whose place a turn is to wait for, where there is somebody to wait for: the first that can be asked, else the first that
+ * may be any moment.
+ *
+ * @returns null when nobody can be asked for some time: such a turn is to be refused, and not to wait
+ */
+export function firstToAsk(
+  candidates: readonly Candidate[],
+  verdict: (candidate: Candidate) => Verdict,
+): Candidate | null {
+  const known = candidates.map((candidate) => ({ candidate, verdict: verdict(candidate) }))
+  const first =
+    known.find((each) => each.verdict.ok) ??
+    known.find((each) => !each.verdict.ok && each.verdict.why === 'half_open')
+  return first?.candidate ?? null
 }
 
 interface Meant extends Candidate {

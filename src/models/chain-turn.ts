@@ -15,7 +15,7 @@ import { FAILURES, ModelFailure } from './failure.ts'
 import { firstToBegin } from './hedge.ts'
 import type { ModelEvent, ModelMessage, ModelRequest } from './model.ts'
 import { NobodyAsked } from './nobody-asked.ts'
-import type { CallReport, Lease } from './provider-gate.ts'
+import type { CallReport, Closed, Lease } from './provider-gate.ts'
 import { trimContext } from './trim-context.ts'
 import { UpstreamCall } from './upstream-call.ts'
 
@@ -147,7 +147,9 @@ export class ChainTurn {
   async #try(candidate: Candidate, others: readonly Candidate[]): Promise<UpstreamCall | null> {
     this.#tried.add(candidate)
     for (let repeats = 0, again = false; ; again = true) {
-      const entry = this.#enterNow(candidate) ?? (await this.#enter(candidate))
+      const entered = this.#enter(candidate)
+      // The usual case costs no promise.
+      const entry = entered instanceof Promise ? await entered : entered
       this.#signal.throwIfAborted()
       if (entry === null) return null
       const call = this.#start(candidate, entry, again ? 'retry' : this.#kind())
@@ -229,27 +231,39 @@ export class ChainTurn {
     return this.#calls === 0 ? 'first' : 'fallback'
   }
 
-  /** The usual case, without a promise. @returns undefined when it is not that */
-  #enterNow(candidate: Candidate): Entry | undefined {
-    if (!this.#isWell(candidate) || candidate !== this.#candidates[0]) return undefined
-    return { probe: false, lease: undefined }
+  /** @returns null when this one cannot be asked now; why is noted */
+  #enter(candidate: Candidate): Promise<Entry | null> | Entry | null {
+    const { provider, model } = candidate
+    const verdict = this.#deps.gate.verdict(provider, model)
+    if (verdict.ok) return this.#takePlace(candidate, false)
+    return verdict.why === 'half_open'
+      ? this.#enterAsProbe(candidate, verdict)
+      : this.#pass(candidate, verdict)
   }
 
-  /** @returns null when this one cannot be asked now; why is noted */
-  async #enter(candidate: Candidate): Promise<Entry | null> {
-    const { gate, answerTokens } = this.#deps
-    const verdict = gate.verdict(candidate.provider, candidate.model)
-    const probe = !verdict.ok && verdict.why === 'half_open'
-    if (!verdict.ok && (!probe || !(await gate.probe(candidate.provider, candidate.model)))) {
-      this.#nobody.closed(verdict)
-      this.#blame(candidate, verdict.why === 'paused' ? 'paused' : 'breaker_open')
-      return null
-    }
-    // Whoever asks for the turn has a place with the one that is meant already.
-    if (candidate === this.#candidates[0]) return { probe, lease: undefined }
-    const place = gate.tryEnter(candidate.provider, this.#estimate() + answerTokens)
-    const lease = place === undefined ? undefined : await place
-    return lease === null ? null : { probe, lease }
+  async #enterAsProbe(candidate: Candidate, verdict: Closed): Promise<Entry | null> {
+    const mayProbe = await this.#deps.gate.probe(candidate.provider, candidate.model)
+    return mayProbe ? await this.#takePlace(candidate, true) : this.#pass(candidate, verdict)
+  }
+
+  #pass(candidate: Candidate, verdict: Closed): null {
+    this.#nobody.closed(verdict)
+    this.#blame(candidate, verdict.why === 'paused' ? 'paused' : 'breaker_open')
+    return null
+  }
+
+  /** @returns null when there is no room with a provider that has limits */
+  #takePlace(candidate: Candidate, probe: boolean): Promise<Entry | null> | Entry {
+    const { provider } = candidate
+    if (this.#request.admitted === provider) return { probe, lease: undefined }
+    const tokens = (): number => this.#estimate() + this.#deps.answerTokens
+    const place = this.#deps.gate.tryEnter(provider, tokens)
+    return place === undefined
+      ? { probe, lease: undefined }
+      : place.then((lease) => {
+          if (lease === null) this.#blame(candidate, 'no_room')
+          return lease && { probe, lease }
+        })
   }
 
   async #hedge(others: readonly Candidate[]): Promise<UpstreamCall | null> {

@@ -24,6 +24,8 @@ export interface ModelRequest {
    * Only for a model whose {@link Model.continues} is true.
    */
   readonly prefix?: string | undefined
+  /** The provider with limits with which the caller has a place already; of the chain's concern only. */
+  readonly admitted?: string | undefined
 }
 
 export type ModelEvent =

@@ -53,11 +53,12 @@ export interface ProviderGate {
   /** Whether this call may be one of the few of a half-open breaker. */
   probe(provider: string, model: string): Promise<boolean>
   /**
-   * Takes a place with a provider that has limits, if there is one at once: for fallbacks, which do not wait.
+   * Takes a place with a provider that has limits, if there is one at once: for calls of a turn that holds none with it.
    *
+   * @param tokens expected; asked for only where there are limits
    * @returns undefined when the provider has no limits; null when there is no room
    */
-  tryEnter(provider: string, tokens: number): Promise<Lease | null> | undefined
+  tryEnter(provider: string, tokens: () => number): Promise<Lease | null> | undefined
   report(call: CallReport): void
   /** Why a call that runs is to be ended, or null. Reads memory; to be asked several times a second while it runs. */
   stopped(provider: string, model: string): string | null

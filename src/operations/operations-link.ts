@@ -10,7 +10,7 @@ import { FAILURES } from '../models/failure.ts'
 import type { CallReport, ProviderGate, Verdict } from '../models/provider-gate.ts'
 import type { Batch } from './operations.ts'
 import { OutgoingReports } from './outgoing-reports.ts'
-import { Known, keyOf, NOTHING_KNOWN, type Snapshot } from './snapshot.ts'
+import { FINE, Known, keyOf, NOTHING_KNOWN, type Snapshot } from './snapshot.ts'
 
 /** What is younger is acted upon: a discovery, or a switch, holds everywhere within this time. */
 export const SNAPSHOT_FRESH_MS = 1_000
@@ -93,6 +93,11 @@ export class OperationsLink {
 
   verdict(provider: string, model: string): Verdict {
     return this.#known.verdict(provider, model, this.#deps.now())
+  }
+
+  /** As `verdict`, but of nobody who is not known lately to be closed: whoever acts upon it without a call goes wrong. */
+  latelyOf(provider: string, model: string): Verdict {
+    return this.#isOlderThan(SNAPSHOT_FRESH_MS) ? FINE : this.verdict(provider, model)
   }
 
   /**

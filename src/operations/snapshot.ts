@@ -36,7 +36,7 @@ export interface Snapshot {
 /** Names of providers hold no space, so this names one pair only. */
 export const keyOf = (provider: string, model: string): string => `${provider} ${model}`
 
-const FINE: Verdict = { ok: true }
+export const FINE: Verdict = { ok: true }
 
 /** A snapshot, prepared for looking things up: it is asked before every call of a model. */
 export class Known {

@@ -17,6 +17,7 @@ const WHY: Record<string, string> = {
   unreachable: 'cannot be reached',
   unavailable: 'cannot be asked right now',
   queue_timeout: 'is busy',
+  no_room: 'is busy',
   paused: 'is paused',
 }
 

@@ -18,15 +18,22 @@ let operator: Operator
 let first: TestUser
 let second: TestUser
 
-/** @param timeoutMs how long a turn waits at most */
-async function begin(timeoutMs: number): Promise<void> {
+const PROVIDER = { kind: 'openai', models: ['test-model'] }
+
+/**
+ * @param timeoutMs how long a turn waits at most
+ * @param spares others that have no limits, by name
+ */
+async function begin(timeoutMs: number, spares: readonly string[] = []): Promise<void> {
   world = await World.start({
     vars: (baseUrl) => ({
       TURN_WATCHDOG_MS: 500,
       QUEUE_TIMEOUT_MS: timeoutMs,
       MODEL_PROVIDERS: JSON.stringify([
-        { name: 'main', kind: 'openai', baseUrl, models: ['test-model'], limits: { concurrent: 1 } },
+        { ...PROVIDER, name: 'main', baseUrl, limits: { concurrent: 1 } },
+        ...spares.map((name) => ({ ...PROVIDER, name, baseUrl })),
       ]),
+      AGENTS: JSON.stringify([{ id: 'kept', cache: { ttlSeconds: 3_600 } }]),
     }),
   })
   operator = await Operator.in(world)
@@ -117,6 +124,43 @@ describe('a turn that waits for a place', () => {
     const order = (await world.model.calls()).map((call) => call.lastUserMessage.slice(0, 8))
     expect(order.slice(-2)).toEqual(['at once ', 'no hurry'])
     for (const each of [client, low.client, urgent.client]) await each.drop()
+  })
+})
+
+describe('a turn that need not wait', () => {
+  beforeAll(() => begin(600_000, ['spare']))
+  afterAll(() => world?.end())
+
+  test('because its answer is known is answered while others wait (Q14)', async () => {
+    const message = { agentId: 'kept', message: 'known before [[text=known]]' }
+    const cacheOf = async (): Promise<string | null> =>
+      (await second.request('POST', '/api/chat', { body: message })).headers.get('x-cache')
+    expect(await cacheOf()).toBe('miss')
+    const { client, open } = await busy('cached')
+    expect(await cacheOf()).toBe('hit')
+    await open()
+    await client.ended('m2')
+    await client.drop()
+  })
+
+  test('because its provider is paused is answered by another, while that one still has its hands full (Q13)', async () => {
+    const { client, open } = await busy('paused')
+    const others = await Promise.all(
+      [1, 2, 3].map(async (n) => waiting(await world.user(), `move on ${n} [[text=moved]]`)),
+    )
+    await operator.switch({ target: 'provider:main', paused: true, reason: 'maintenance' })
+    for (const other of others) {
+      expect(await other.client.ended('m2')).toMatchObject({
+        type: 'stream_complete',
+        degraded: { provider: 'spare', reason: 'paused', instead: 'main' },
+      })
+      expect(other.client.room.breaches).toEqual([])
+    }
+    expect(await operator.queue('main')).toMatchObject({ running: 1, waiting: 0 })
+    await operator.switch({ target: 'provider:main', paused: false })
+    await open()
+    expect(await client.ended('m2')).toMatchObject({ type: 'stream_complete' })
+    for (const each of [client, ...others.map((other) => other.client)]) await each.drop()
   })
 })
 

@@ -14,6 +14,7 @@ export interface ModelAnswer {
 export interface AskOptions {
   readonly signal?: AbortSignal
   readonly model?: string
+  readonly admitted?: string
   /** Called with each event and the text so far, before the next is asked for. */
   readonly onEvent?: (event: ModelEvent, text: string) => void | Promise<void>
 }
@@ -21,7 +22,7 @@ export interface AskOptions {
 export async function ask(
   model: Model,
   messages: string | readonly ModelMessage[],
-  { signal = new AbortController().signal, model: name = 'test-model', onEvent }: AskOptions = {},
+  { signal = new AbortController().signal, model: name = 'test-model', admitted, onEvent }: AskOptions = {},
 ): Promise<ModelAnswer> {
   const events: ModelEvent[] = []
   let text = ''
@@ -32,6 +33,7 @@ export async function ask(
       messages: typeof messages === 'string' ? [{ role: 'user' as const, content: messages }] : messages,
       model: name,
       requestId: 'request-1',
+      admitted,
     }
     for await (const event of model.stream(request, signal)) {
       events.push(event)

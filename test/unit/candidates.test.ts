@@ -3,7 +3,14 @@
  */
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import { candidatesOf, defaultModelOf, namesOf, type Offers } from '../../src/models/candidates.ts'
+import {
+  candidatesOf,
+  defaultModelOf,
+  firstToAsk,
+  namesOf,
+  type Offers,
+} from '../../src/models/candidates.ts'
+import type { Verdict } from '../../src/models/provider-gate.ts'
 import { pricesOf, providersOf } from '../../src/models/provider-list.ts'
 import { providerList } from '../../src/protocol/provider-config.ts'
 
@@ -35,6 +42,28 @@ describe('candidates', () => {
 })
 
 const unset = { OPENAI_MODEL: 'gpt-4o-mini', OPENAI_MODELS: [] }
+
+describe('whom a turn waits for', () => {
+  const open: Verdict = { ok: false, why: 'breaker_open', retryAfterMs: 1 }
+  const paused: Verdict = { ok: false, why: 'paused', reason: '' }
+  const half: Verdict = { ok: false, why: 'half_open' }
+  const fine: Verdict = { ok: true }
+  const all = ['one', 'two', 'three'].map((provider) => ({ provider, model: 'm' }))
+
+  test.each<[string | null, Verdict[]]>([
+    ['one', [fine, fine, fine]],
+    ['two', [open, fine, half]],
+    ['three', [half, paused, fine]],
+    ['two', [open, half, half]],
+    [null, [open, paused, open]],
+  ])('is %s', (expected, verdicts) => {
+    const first = firstToAsk(
+      all,
+      (each) => verdicts[all.findIndex(({ provider }) => provider === each.provider)] ?? fine,
+    )
+    expect(first?.provider ?? null).toBe(expected)
+  })
+})
 
 describe('the list of providers', () => {
   test('is offline where nothing is configured', () => {

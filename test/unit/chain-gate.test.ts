@@ -79,15 +79,37 @@ describe('a provider that must not be asked', () => {
       gate: {
         tryEnter: (provider, tokens) => {
           entered.push(provider)
-          expect(tokens).toBeGreaterThan(100)
+          expect(tokens()).toBeGreaterThan(100)
           return Promise.resolve(provider === 'b' ? null : { release: (used) => released.push(used) })
         },
       },
     })
-    const { finish } = await ask(chain, say('[[for=a-model status=401]]'))
+    const { finish } = await ask(chain, say('[[for=a-model status=401]]'), { admitted: 'a' })
     expect(story()).toEqual(['a first auth', 'c fallback ok'])
     expect(entered).toEqual(['b', 'c'])
     expect(released).toEqual([(finish?.usage?.inputTokens ?? 0) + (finish?.usage?.outputTokens ?? 0)])
+  })
+
+  test('is not asked for a place where the turn has one, be it with a fallback', async () => {
+    const entered: string[] = []
+    const tryEnter: ProviderGate['tryEnter'] = (provider) => {
+      entered.push(provider)
+      return Promise.resolve(null)
+    }
+    const { chain, story } = world.chain(gateOf({ a: closed.open }, { tryEnter }))
+    await ask(chain, say('hello'), { admitted: 'b' })
+    expect([story(), entered]).toEqual([['b first ok'], []])
+  })
+
+  test('and has no room for a turn that comes without a place is passed over, and the answer says why', async () => {
+    const tryEnter: ProviderGate['tryEnter'] = (provider) =>
+      provider === 'a' ? Promise.resolve(null) : undefined
+    const { chain, story } = world.chain({ gate: { tryEnter } })
+    const { finish } = await ask(chain, say('hello'))
+    expect([story(), finish?.degraded]).toEqual([
+      ['b first ok'],
+      { provider: 'b', reason: 'no_room', instead: 'a' },
+    ])
   })
 
   test('is found out before anything is asked, when what is known was old', async () => {

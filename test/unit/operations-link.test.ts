@@ -117,6 +117,16 @@ describe('a fresh link', () => {
     expect(gate.verdict('one', 'm').ok).toBe(false)
   })
 
+  test('takes nobody for closed, where no call would find out better, by what is older than a second', async () => {
+    const { link, gate, clock, world } = setUp()
+    world.snapshot = { ...world.snapshot, breakers: [OPEN] }
+    await gate.fresh()
+    expect(link.latelyOf('one', 'm')).toMatchObject({ ok: false, why: 'breaker_open' })
+    clock.advance(1_000)
+    expect(link.latelyOf('one', 'm')).toEqual({ ok: true })
+    expect(gate.verdict('one', 'm')).toMatchObject({ ok: false })
+  })
+
   test('says half-open by itself when the time of an open breaker is over', async () => {
     const { gate, clock, world } = setUp()
     world.snapshot = { ...world.snapshot, breakers: [{ ...OPEN, retryAt: clock.now() + 300 }] }

@@ -3,110 +3,15 @@
  * each order in which what is asked and what is told may cross.
  */
 import { expect, test } from 'vitest'
-import type { AdmissionQueue, Grant, QueueAnswer, QueueEntry } from '../../src/admission/admission.ts'
-import type { TurnRow } from '../../src/conversation/events.ts'
-import { ProviderQueue } from '../../src/conversation/provider-queue.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-
-const TIMEOUT_MS = 60_000
-const LEASE_MS = 30_000
-const WAITING: QueueAnswer = { state: 'waiting', position: 3, etaMs: 4_000 }
-
-const grant = (grantId = 'g1'): QueueAnswer & { state: 'granted' } => ({
-  state: 'granted',
-  provider: 'main',
-  grantId,
-  leaseMs: LEASE_MS,
-})
-
-const turn = (number = 2, rest: Partial<TurnRow> = {}): TurnRow => ({
-  number,
-  askedBy: number - 1,
-  clientKey: `u:${number}`,
-  state: 'queued',
-  priority: 'high',
-  agentId: 'default',
-  model: 'limited',
-  attempts: 0,
-  acceptedSeq: 1,
-  requestId: 'r',
-  createdAt: 1_000,
-  endedAt: null,
-  payerId: null,
-  resumedAttempt: null,
-  resumedAt: null,
-  ...rest,
-})
-
-/** The queue, with what it was asked in order; each `enter` is answered when the test says. */
-function world() {
-  const clock = new FakeClock()
-  const asked: string[] = []
-  const entries: QueueEntry[] = []
-  const entering: { answer(answer: QueueAnswer): void; fail(): void }[] = []
-  const said: string[] = []
-  const reports: string[] = []
-  let renews: () => Promise<boolean> = () => Promise.resolve(true)
-  let leaves: () => Promise<void> = () => Promise.resolve()
-  let isFree = true
-  const admission: AdmissionQueue = {
-    queueOf: (model) => (model === 'limited' ? 'main' : null),
-    enter(entry) {
-      asked.push(`enter ${entry.turn}`)
-      entries.push(entry)
-      return new Promise((resolve, reject) => {
-        entering.push({ answer: resolve, fail: () => reject(new Error('lost')) })
-      })
-    },
-    leave(entry) {
-      asked.push(`leave ${entry.turn}`)
-      return leaves()
-    },
-    renew({ grantId }) {
-      asked.push(`renew ${grantId}`)
-      return renews()
-    },
-    release({ grantId }, _, usedTokens) {
-      asked.push(`release ${grantId} ${usedTokens}`)
-      return Promise.resolve()
-    },
-  }
-  const releases: ((usedTokens: number) => void)[] = []
-  const queue: ProviderQueue = new ProviderQueue({
-    admission,
-    conversationId: 'c',
-    timeoutMs: TIMEOUT_MS,
-    now: clock.now,
-    after: clock.after,
-    describe: () => ({ userId: 'u', tokens: 120 }),
-    granted(given, place: Grant) {
-      said.push(`granted ${given.number} ${place.grantId}`)
-      if (isFree) releases.push(queue.keep(place))
-      return isFree
-    },
-    moved: () => said.push('moved'),
-    refused: (given, error) => said.push(`refused ${given.number} ${error.code}`),
-    report: (event) => reports.push(event),
-  })
-  return {
-    clock,
-    queue,
-    asked,
-    entries,
-    said,
-    reports,
-    releases,
-    entering,
-    renewing: (how: () => Promise<boolean>) => (renews = how),
-    leaving: (how: () => Promise<void>) => (leaves = how),
-    busy: () => (isFree = false),
-  }
-}
-
-/** Lets everything happen that waits for nothing. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await Promise.resolve()
-}
+import {
+  grant,
+  LEASE_MS,
+  queueWorld as world,
+  settle,
+  TIMEOUT_MS,
+  turn,
+  WAITING,
+} from '../support/provider-queue-world.ts'
 
 test('a turn of a provider without limits asks nobody', () => {
   const { queue, asked } = world()

@@ -164,14 +164,14 @@ describe('the way to a queue', () => {
     losses = 2
     await expect(calls.enter(queue.entry('ada'))).rejects.toThrow('lost')
     losses = 2
-    expect(await calls.tryEnter(queue.provider, 10)).toBeNull()
+    expect(await calls.tryEnter(queue.provider, () => 10)).toBeNull()
   })
 
   test('is known without asking: which models wait, and where', () => {
     const queue = new WorkerQueue({})
     expect(queue.calls({ concurrent: 1 }).queueOf('m')).toBe(queue.provider)
     expect(queue.calls({ shards: 2 }).queueOf('m')).toBeNull()
-    expect(queue.calls({}).tryEnter(queue.provider, 10)).toBeUndefined()
+    expect(queue.calls({}).tryEnter(queue.provider, () => 10)).toBeUndefined()
   })
 
   test('Q11 takes places in passing, and gives them back once', async () => {
