@@ -3,7 +3,7 @@
  * and that requests which failed on our side are told of.
  */
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Env } from '../../src/env.ts'
 import { providersAnswer, resetAnswer, switchState, type SwitchBody } from '../../src/protocol/operations.ts'
 import { createServices } from '../../src/services.ts'
@@ -148,6 +148,32 @@ describe('POST /api/admin/switches', () => {
     expect((await providers()).pauses).toMatchObject([{ target: 'provider:retired' }])
     expect((await flip({ target: 'provider:retired', paused: false })).status).toBe(200)
     await problemFrom(await flip({ target: 'provider:retired', paused: false }), 422, 'validation_failed')
+  })
+
+  test('K2 works while the trail does not: what would have been in it is in the log', async () => {
+    const other = await personWith('admin')
+    const lines: string[] = []
+    const log = vi.spyOn(console, 'error').mockImplementation((line: string) => void lines.push(line))
+    await env.DB.exec('ALTER TABLE audit RENAME TO audit_away')
+    try {
+      expect((await other.request('GET', '/api/admin/providers')).status).toBe(200)
+      const body = { target: 'all', paused: true, reason: 'D1 is down' }
+      expect((await flip(body, other)).status).toBe(200)
+      expect((await flip({ target: 'all', paused: false }, other)).status).toBe(200)
+      const lost = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+      const expected = ['admin_providers_read', 'switch_paused', 'switch_resumed'].map((action) => ({
+        event: 'not_in_trail',
+        action,
+        actor: other.id,
+      }))
+      expect(lost.filter(({ event }) => event === 'not_in_trail')).toMatchObject(expected)
+    } finally {
+      await env.DB.exec('ALTER TABLE audit_away RENAME TO audit')
+      log.mockRestore()
+    }
+    // Reading is written down as soon as it can be.
+    await other.request('GET', '/api/admin/providers')
+    expect(await trailOf({ actor: other.id })).toMatchObject([{ action: 'admin_providers_read' }])
   })
 
   test('K2 is for admins only', async () => {

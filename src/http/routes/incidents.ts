@@ -21,6 +21,7 @@ import {
   type IncidentDetail,
   type IncidentPage,
 } from '../../protocol/incidents.ts'
+import { auditAfter } from '../late-audit.ts'
 import { decodeCursor, encodeCursor } from '../page-cursor.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
@@ -109,10 +110,6 @@ async function handled(
   outcome: Result<IncidentDetail>,
 ): Promise<IncidentDetail> {
   const incident = unwrap(outcome)
-  try {
-    await c.var.audit(action, `incident:${incident.id}`)
-  } catch (error) {
-    c.var.logger.error('incident_not_in_trail', error, { action, incident: incident.id })
-  }
+  await auditAfter(c, action, `incident:${incident.id}`)
   return incident
 }

@@ -2,17 +2,17 @@
  * `/api/admin/providers` and `/api/admin/switches`: how the providers are, the kill switch, and closing a breaker by hand.
  * Those in charge of people may look; only admins switch.
  *
- * The switch comes first and its entry of the audit trail after it, unlike elsewhere: it must work while D1 does not. Until
- * it is written the request fails, and repeating it is safe; who and why is kept with the switch itself, too.
+ * The switch comes first and its entry of the audit trail after it, unlike elsewhere: it must work while D1 does not. Who
+ * and why is kept with the switch itself, too.
  */
 import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import { resetBody, switchBody, type ResetAnswer, type SwitchState } from '../../protocol/operations.ts'
 import type { Services } from '../../services.ts'
+import { auditAfter, auditWatching } from '../late-audit.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
-import { auditWatching } from '../watched-read.ts'
 
 export const providerRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:operations:read'), async (c) => {
@@ -34,7 +34,7 @@ export const providerRoutes = new Hono<AppEnv>()
           field: 'model',
         })
       const answer: ResetAnswer = await services.operations.reset(provider.name, model, principal.userId)
-      await c.var.audit('breaker_reset', `provider:${provider.name}`, {
+      await auditAfter(c, 'breaker_reset', `provider:${provider.name}`, {
         model: model?.slice(0, MAX_DETAIL_CHARS) ?? null,
         closed: answer.closed.length,
       })
@@ -54,13 +54,13 @@ export const switchRoutes = new Hono<AppEnv>().post(
     if (paused && !isKnown) throw unknownTarget()
     if (paused) {
       const answer = await services.operations.pause(target, reason, principal.userId, stopRunning)
-      await c.var.audit('switch_paused', resourceOf(target), { stopRunning })
+      await auditAfter(c, 'switch_paused', resourceOf(target), { stopRunning })
       return c.json(answer)
     }
     const { wasPaused, ...answer } = await services.operations.resume(target, principal.userId)
     // What was paused and is not configured any more can be let go all the same.
     if (!isKnown && !wasPaused) throw unknownTarget()
-    await c.var.audit('switch_resumed', resourceOf(target), { wasPaused })
+    await auditAfter(c, 'switch_resumed', resourceOf(target), { wasPaused })
     return c.json(answer satisfies SwitchState)
   },
 )

@@ -1,13 +1,13 @@
 /**
  * `/api/queue`: what waits in front of providers that have limits, and sending a turn again that nobody took. For admins;
- * both are in the trail, before they are done.
+ * both are in the trail, the second before it is done.
  */
 import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import type { QueueAnswer, RequeueAnswer } from '../../protocol/queue.ts'
+import { auditWatching } from '../late-audit.ts'
 import { permit } from '../permit.ts'
-import { auditWatching } from '../watched-read.ts'
 
 export const queueRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:queue:read'), async (c) => {
