@@ -113,15 +113,41 @@ export function opened(
   return { incident, entries: [entry(now, 'opened', text)], notice: 'incident.opened' }
 }
 
-/** The same came back soon after it was over: nobody has seen to it yet. */
+/** Another rule sees the same outage: it is told again only when it is worse than it was said to be. */
+export function joined(
+  before: IncidentRecord,
+  name: string,
+  { severity }: IncidentRule,
+  { text }: Measurement,
+  now: number,
+): Change {
+  const isWorse = severity === 'critical' && before.severity !== 'critical'
+  return {
+    incident: isWorse ? { ...before, severity } : before,
+    entries: [entry(now, 'joined', `${name}: ${text}`)],
+    notice: isWorse ? 'incident.escalated' : null,
+  }
+}
+
+/** One of the rules that see it sees it no more, and others still do. */
+export function cleared(before: IncidentRecord, name: string, text: string, now: number): Change {
+  return { incident: before, entries: [entry(now, 'cleared', `${name}: ${text}`)], notice: null }
+}
+
+/** The same came back soon after it was over, be it seen by another rule: nobody has seen to it yet. */
 export function reopened(
   before: IncidentRecord,
+  name: string,
+  { kind, severity }: IncidentRule,
   { value, text }: Measurement,
   steps: readonly EscalationStep[],
   now: number,
 ): Change {
   const incident: IncidentRecord = {
     ...before,
+    rule: name,
+    kind,
+    severity,
     state: 'open',
     level: dueLevel(steps, 0),
     alertedAt: now,
@@ -132,7 +158,8 @@ export function reopened(
     reopened: before.reopened + 1,
     value,
     summary: text,
-    peak: higher(before.peak, value, text, now),
+    // Other kinds count in other units.
+    peak: before.kind === kind ? higher(before.peak, value, text, now) : { value, at: now, summary: text },
   }
   return { incident, entries: [entry(now, 'reopened', text)], notice: 'incident.opened' }
 }

@@ -77,6 +77,8 @@ function summary({ incident, now, minutes, providers, isCut }: PostMortemFacts):
 const LABELS: Record<TimelineEntry['kind'], string> = {
   opened: 'Opened',
   reopened: 'Came back',
+  joined: 'Seen by another rule',
+  cleared: 'Good again',
   breaker_opened: 'Breaker opened',
   breaker_half_open: 'Breaker half-open',
   breaker_closed: 'Breaker closed',

@@ -13,6 +13,9 @@ export const ALL = 'all'
 /** `between`: not bad enough to open anything, and not good enough to end it. */
 export type Level = 'breached' | 'between' | 'clear'
 
+/** Whether rules of this kind look at the same outage when they speak of the same provider; what it costs is another matter. */
+export const isOfOutage = (kind: IncidentRule['kind']): boolean => kind !== 'budget_burn'
+
 export interface Measurement {
   readonly subject: string
   readonly level: Level

@@ -3,12 +3,15 @@
  * and opens, continues, escalates and ends incidents by what it sees. Decides by the pure parts (`rules`, `watch`,
  * `incident`, `signals`); writes within a transaction of the caller's.
  *
- * One watch for each rule and subject: that is what makes one cause one incident, however many calls fail.
+ * One watch for each rule and subject, and one incident for all rules that see an outage of the same subject: that is what
+ * makes one cause one incident, however many calls fail.
  */
 import { MAX_WINDOW_MINUTES, type IncidentRule, type IncidentRules } from '../protocol/incident-rules.ts'
 import type { ErrorCounts } from './error-counts.ts'
 import {
+  cleared,
   escalated,
+  joined,
   measured,
   nextEscalation,
   opened,
@@ -18,7 +21,7 @@ import {
 } from './incident.ts'
 import type { IncidentRows } from './incident-rows.ts'
 import type { Observation } from './observation.ts'
-import { measure, quiet, type Measurement } from './rules.ts'
+import { isOfOutage, measure, quiet, type Measurement } from './rules.ts'
 import { breakersNow, concerns, nextSignals, SILENCE, standing, type Signals } from './signals.ts'
 import {
   isSame,
@@ -102,8 +105,8 @@ export class Watcher {
   }
 
   /** Somebody resolved it. */
-  mute({ id, rule, subject }: IncidentRecord, now: number): void {
-    if (this.#of(rule).get(subject)?.openId === id) this.#keep(rule, subject, mutedAt(now))
+  mute({ id, subject }: IncidentRecord, now: number): void {
+    for (const rule of this.#seenBy(id, subject)) this.#keep(rule, subject, mutedAt(now))
   }
 
   /** Whether time alone may change something. */
@@ -123,15 +126,29 @@ export class Watcher {
     const before = this.#of(name).get(subject) ?? UNWATCHED
     const { watch, verdict } = look(before, level, rule, now)
     if (verdict === 'open') {
-      const id = this.#begin(name, rule, measurement, returning(watch, this.#reopenMs), now)
+      const id =
+        this.#join(name, rule, measurement, now) ??
+        this.#begin(name, rule, measurement, returning(watch, this.#reopenMs), now)
       return this.#keep(name, subject, openedAs(id))
     }
     if (before.openId === null) return this.#keep(name, subject, this.#withoutPast(watch, now))
     if (verdict === 'over') return this.#end(name, subject, before.openId, measurement.text, now)
     const incident = this.#deps.incidents.find(before.openId)
-    const after = incident && measured(incident, measurement, now)
+    const after = incident?.rule === name ? measured(incident, measurement, now) : null
     if (after && after !== incident) this.#deps.incidents.put(after)
     this.#keep(name, subject, watch)
+  }
+
+  /** @returns the number of the incident that is open about the same; null when there is none */
+  #join(name: string, rule: IncidentRule, measurement: Measurement, now: number): number | null {
+    const same = this.#open().find(
+      ({ subject, kind }) => subject === measurement.subject && isOfOutage(kind) && isOfOutage(rule.kind),
+    )
+    if (!same) return null
+    const change = joined(same, name, rule, measurement, now)
+    this.#deps.incidents.apply(change, now)
+    if (change.notice) this.#deps.note('incident_escalated', change.incident)
+    return same.id
   }
 
   /** @returns the incident's number */
@@ -145,7 +162,7 @@ export class Watcher {
     const { incidents, rules } = this.#deps
     const before = returningId === null ? null : incidents.find(returningId)
     const change = before
-      ? reopened(before, measurement, rules.escalation, now)
+      ? reopened(before, name, rule, measurement, rules.escalation, now)
       : opened(incidents.nextId(), name, rule, measurement, rules.escalation, now)
     const { incident } = change
     // What led to it began before it was seen.
@@ -158,13 +175,18 @@ export class Watcher {
   }
 
   #end(name: string, subject: string, id: number, text: string, now: number): void {
-    const incident = this.#deps.incidents.find(id)
-    const change = incident && resolved(incident, null, `by itself: ${text}`, now)
-    if (change) {
-      this.#deps.incidents.apply(change, now)
-      this.#deps.note('incident_resolved', change.incident)
-    }
     this.#keep(name, subject, overAt(id, now))
+    const incident = this.#deps.incidents.find(id)
+    if (!incident) return
+    if (this.#seenBy(id, subject).length > 0)
+      return this.#deps.incidents.apply(cleared(incident, name, text, now), now)
+    const change = resolved(incident, null, `by itself: ${text}`, now)
+    if (!change) return
+    this.#deps.incidents.apply(change, now)
+    this.#deps.note('incident_resolved', change.incident)
+    // Those that saw the end of it before may see it come back first.
+    for (const [rule, subjects] of this.#watches)
+      if (subjects.get(subject)?.last?.id === id) this.#keep(rule, subject, overAt(id, now))
   }
 
   /** A rule may go while its incident is open; nobody would ever end that. */
@@ -202,8 +224,16 @@ export class Watcher {
     return made
   }
 
+  /** The rules that see this incident now. */
+  #seenBy(id: number, subject: string): string[] {
+    return [...this.#watches]
+      .filter(([, subjects]) => subjects.get(subject)?.openId === id)
+      .map(([name]) => name)
+  }
+
   #open(): IncidentRecord[] {
     const watches = [...this.#watches.values()].flatMap((subjects) => [...subjects.values()])
-    return watches.flatMap(({ openId }) => (openId === null ? [] : (this.#deps.incidents.find(openId) ?? [])))
+    const ids = new Set(watches.flatMap(({ openId }) => openId ?? []))
+    return [...ids].flatMap((id) => this.#deps.incidents.find(id) ?? [])
   }
 }

@@ -47,6 +47,9 @@ export type Incident = z.infer<typeof incident>
 export const ENTRY_KINDS = [
   'opened',
   'reopened',
+  /** Another rule sees it as well, or does no more. */
+  'joined',
+  'cleared',
   'breaker_opened',
   'breaker_half_open',
   'breaker_closed',

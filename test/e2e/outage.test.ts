@@ -59,8 +59,8 @@ async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> 
   }
 }
 
-const incidentBy = (rule: string) => async (): Promise<IncidentDetail | undefined> =>
-  (await operator.incidents()).find((incident) => incident.rule === rule)
+const incidentsOfMain = async (): Promise<IncidentDetail[]> =>
+  (await operator.incidents()).filter(({ subject }) => subject === 'main')
 
 const kindsOf = (incident: IncidentDetail): string[] => incident.timeline.map(({ kind }) => kind)
 
@@ -113,7 +113,7 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   expect(events.at(-1)).toMatchObject({ type: 'stream_complete', degraded: { provider: 'spare' } })
 
   // The operator takes care of it.
-  const opened = await until(incidentBy('breaker_open'))
+  const opened = await until(async () => (await incidentsOfMain())[0])
   expect(opened).toMatchObject({ state: 'open', subject: 'main' })
   await operator.user.request('POST', `/api/admin/incidents/${opened.id}/acknowledge`)
   await operator.user.request('POST', `/api/admin/incidents/${opened.id}/notes`, {
@@ -148,9 +148,8 @@ test('N1 K4 unplugging a provider leaves nobody without an answer, and leaves it
   const text = await draft.text()
   expect(text).toContain('main')
   expect(text).toContain('Somebody has pulled the plug.')
-  // One cause, told once by each rule that sees it.
-  const rules = (await operator.incidents()).map(({ rule, subject }) => `${rule} ${subject}`)
-  expect(new Set(rules).size).toBe(rules.length)
+  // One cause, told once, whichever rules saw it.
+  expect(await incidentsOfMain()).toHaveLength(1)
 
   for (const room of rooms) {
     expect(room.room.breaches).toEqual([])
