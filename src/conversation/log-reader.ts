@@ -7,6 +7,7 @@
 import { asc, desc, eq, gt, lte } from 'drizzle-orm'
 import { PAGE_CHARS } from '../protocol/limits.ts'
 import type { ModelMessage } from '../models/model.ts'
+import { stableStart } from './context-window.ts'
 import type { Database } from './database.ts'
 import { isEnding, type EventRow, type MessageRow, type TurnRow } from './events.ts'
 import * as schema from './schema.ts'
@@ -124,26 +125,25 @@ export class LogReader {
 
   /**
    * What the model is to see: the way from the question back to the root, newest first, as far as `budget` tokens
-   * reach, returned oldest first. The question itself is always there. Answers without text are left out, and so is
-   * what follows nothing: the result never begins with an answer.
+   * reach, returned oldest first, and begun where it can begin for some turns. The question itself is always there.
+   * Answers without text are left out, and so is what follows nothing: the result never begins with an answer.
    */
   context(question: number, budget: number): ModelMessage[] {
     const path: ContextRow[] = []
     let spent = 0
-    for (
-      let row = this.#contextRow(question);
-      row;
-      row = row.parent === null ? null : this.#contextRow(row.parent)
-    ) {
+    let row = this.#contextRow(question)
+    for (; row; row = row.parent === null ? null : this.#contextRow(row.parent)) {
       spent += row.tokens + TOKENS_PER_MESSAGE
       if (spent > budget && path.length > 0) break
       path.push(row)
     }
-    this.#recent = new Map(path.map((row) => [row.number, row]))
-    const messages = path
-      .toReversed()
-      .filter((row) => row.content !== '')
-      .map((row): ModelMessage => ({ role: row.role, content: row.content }))
+    // The one that did not fit, too: with the next turn it is the same, or a newer one.
+    this.#recent = new Map([...path, ...(row ? [row] : [])].map((each) => [each.number, each]))
+    const rows = path.toReversed().map((each) => ({ ...each, tokens: each.tokens + TOKENS_PER_MESSAGE }))
+    const messages = rows
+      .slice(row ? stableStart(rows, budget) : 0)
+      .filter(({ content }) => content !== '')
+      .map(({ role, content }): ModelMessage => ({ role, content }))
     while (messages.length > 1 && messages[0]?.role === 'assistant') messages.shift()
     return messages
   }

@@ -48,6 +48,8 @@ interface Asked {
   readonly deadline: number
   place: { readonly position: number; readonly etaMs: number | null } | null
   isEntering: boolean
+  /** Whether the queue may know of it. */
+  hasEntered: boolean
   cancelTimer: () => void
 }
 
@@ -84,7 +86,8 @@ export class ProviderQueue {
     const moved = this.#moved?.number === turn.number ? this.#moved : null
     const deadline = moved?.deadline ?? this.#deps.now() + this.#deps.timeoutMs
     const cancelTimer = (): void => undefined
-    const asked: Asked = { turn, provider, deadline, place: null, isEntering: false, cancelTimer }
+    const isEntering = false
+    const asked: Asked = { turn, provider, deadline, place: null, isEntering, hasEntered: false, cancelTimer }
     this.#asked = asked
     void this.#enter(asked)
   }
@@ -194,7 +197,8 @@ export class ProviderQueue {
       const isAnswered = this.#deps.isAnswered(turn)
       if (isAnswered !== false && (await isAnswered)) {
         if (this.#asked !== asked) return
-        this.leave()
+        if (asked.hasEntered) this.leave()
+        else this.#forget()
         this.#deps.granted(turn, null)
         return
       }
@@ -204,6 +208,7 @@ export class ProviderQueue {
       const { priority, createdAt } = turn
       const since = turn.resumedAt ?? createdAt
       const about = { provider, conversationId, turn: turn.number, priority, since, deadline }
+      asked.hasEntered = true
       const answer = await admission.enter({ ...about, ...this.#deps.describe(turn) })
       asked.isEntering = false
       const isUsed =

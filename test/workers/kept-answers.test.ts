@@ -53,7 +53,7 @@ test('one that is stopped while it is looked for stays stopped, and nobody is as
     expect([room.answer(2), room.calls.length]).toEqual([{ status: 'stopped', text: '' }, 0])
   }))
 
-test('one that is found in front of a provider with limits gives its place back unused', () =>
+test('one that is found asks for no place with a provider that has limits (Q14)', () =>
   PlainRoom.run(async (room) => {
     room.enter = () => ({ state: 'granted', provider: 'main', grantId: 'g1', leaseMs: 30_000 })
     room.cache = { get: () => Promise.resolve(KEPT), put: () => Promise.resolve() }
@@ -61,6 +61,6 @@ test('one that is found in front of a provider with limits gives its place back 
     await room.ask('Hi', { agentId: 'kept' })
     await hashed(room, () => room.answer(2)?.status === 'completed')
     expect(room.answer(2)).toEqual({ status: 'completed', text: 'As before' })
-    expect([room.asked, room.calls.length]).toEqual([['enter 2', 'release g1 0'], 0])
+    expect([room.asked, room.calls.length]).toEqual([[], 0])
     expect(await room.usage()).toEqual([{ key: 'c1', messages: 1, inputTokens: 0, outputTokens: 0 }])
   }))

@@ -327,9 +327,11 @@ describe('a long conversation', () => {
     expect(long.read).toBe(middling.read)
     // Ids and numbers have a digit more.
     expect(long.bytes - middling.bytes).toBeLessThan(30)
-    // What the model is asked is bounded by its budget of tokens: 8,000 by configuration, 54 a message here.
-    expect(long.asked).toBe(middling.asked)
-    expect(long.asked).toBeLessThanOrEqual(8_000 / 54 + 2)
-    expect(long.asked).toBeGreaterThan(100)
+    // What the model is asked is bounded by its budget of tokens (8,000 by configuration, 54 a message here), of which up to
+    // a quarter is given up for a beginning that lasts.
+    for (const { asked } of [middling, long]) {
+      expect(asked).toBeLessThanOrEqual(8_000 / 54 + 2)
+      expect(asked).toBeGreaterThanOrEqual((8_000 / 54) * 0.75 - 2)
+    }
   })
 })
