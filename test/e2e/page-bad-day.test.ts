@@ -34,8 +34,11 @@ const suite = new PageSuite({
         baseUrl,
         models: ['test-model'],
         continuation: 'prefill',
+        limits: { concurrent: 2 },
       },
     ]),
+    // The first one is left alone from its first failures on, and for as long as this takes: who waits, waits for the other.
+    BREAKER: JSON.stringify({ failuresInRow: 2, openMs: 120_000, maxOpenMs: 120_000 }),
     INCIDENT_RULES: JSON.stringify({
       rules: { error_rate: { minCalls: 1, forSeconds: 0 }, breaker_open: { open: 1, close: 0.5 } },
     }),
@@ -108,9 +111,9 @@ test('an admin pauses all turns, who chats is told why, and the incident is hand
   await page.getByRole('button', { name: 'Resume all turns' }).click()
   await page.getByText('Answers are being written').waitFor()
   await pause(SWITCHED_MS)
-  await hers.send('After')
+  await hers.page.getByRole('button', { name: 'Send again' }).click()
   await hers.ends('completed')
-  await hers.reads('You said: After')
+  await hers.reads('You said: During')
   await other.leave()
   expect(other.complaints).toEqual([])
 
