@@ -9,7 +9,7 @@ import { guestAnswer } from '../../src/protocol/http.ts'
 import { CuttableLink } from '../support/cuttable-link.ts'
 import { spawnModelServer, type ModelServerProcess } from '../support/model-server-process.ts'
 import { World } from '../support/parley-world.ts'
-import { groupResidentBytes } from '../support/process-table.ts'
+import { residentBytesOfUsers } from '../support/process-table.ts'
 import { TestUser } from '../support/test-user.ts'
 import { quietEnv, ROOT } from '../support/wrangler-dev.ts'
 import { MAIN, SECOND } from './asks.ts'
@@ -88,9 +88,9 @@ export class Installation {
     }
   }
 
-  /** Of all runtimes, in bytes. */
+  /** Of the runtime that holds the objects, in bytes; the proxy that `wrangler dev` puts in front of it is no part of Parley. */
   memory(): Promise<number> {
-    return groupResidentBytes(this.world.group, 'workerd')
+    return residentBytesOfUsers(this.world.group, this.world.persistDir)
   }
 
   /** What the log says of breakers, oldest first. */

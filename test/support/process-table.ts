@@ -2,7 +2,7 @@
  * What the kernel says of processes, from `/proc`: whose child is whose, CPU time and resident memory. Linux only, as
  * there is no portable way without a native module.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 
 /** `USER_HZ`: the kernel tells CPU time to programs in this unit on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100
@@ -38,18 +38,27 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(kib) * 1024
 }
 
-/** Of all processes of a group that go by this name, in bytes. */
-export async function groupResidentBytes(group: number, name: string): Promise<number> {
+/** Of all processes of a group that have files of this folder open, in bytes. */
+export async function residentBytesOfUsers(group: number, folder: string): Promise<number> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number)
   const sizes = await Promise.all(
     pids.map(async (pid) => {
       // One that ends meanwhile has none.
       const stat = await readStat(pid).catch(() => undefined)
-      if (stat?.group !== group || stat.name !== name) return 0
+      if (stat?.group !== group || !(await hasOpen(pid, folder))) return 0
       return await residentBytes(pid).catch(() => 0)
     }),
   )
   return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+async function hasOpen(pid: number, folder: string): Promise<boolean> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  for (const file of files) {
+    const path = await readlink(`/proc/${pid}/fd/${file}`).catch(() => '')
+    if (path.startsWith(folder)) return true
+  }
+  return false
 }
 
 /** Fields as in proc_pid_stat(5). */

@@ -46,6 +46,8 @@ export function quietEnv(persistDir: string): Record<string, string> {
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     WRANGLER_LOG_PATH: join(persistDir, 'wrangler-logs'),
     WRANGLER_REGISTRY_PATH: join(persistDir, 'wrangler-registry'),
+    // Its recorder of traces keeps every statement of every object, for a page that nobody opens here.
+    X_LOCAL_OBSERVABILITY: 'false',
     // As `npm run` and `npx` do: the page's build is started by the name of `node`.
     PATH: [join(ROOT, 'node_modules/.bin'), process.env['PATH'] ?? ''].join(delimiter),
   }
