@@ -18,6 +18,7 @@ export const BUILDS = {
   relay: { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay', minify: true },
   'parley-readable': { config: PARLEY_CONFIG, outdir: '.build/bench/parley-readable' },
   'relay-readable': { config: join(WORKERS, 'relay.toml'), outdir: '.build/bench/relay-readable' },
+  deployed: { config: PARLEY_CONFIG, outdir: '.build/bench/deployed', environment: 'production' },
   counting: {
     config: PARLEY_CONFIG,
     outdir: '.build/bench/counting',

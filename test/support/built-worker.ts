@@ -23,6 +23,8 @@ export interface BuildOptions {
   readonly config?: string | undefined
   /** An entry other than the configuration's `main`. */
   readonly entry?: string | undefined
+  /** Of the configuration; the top level when left out. */
+  readonly environment?: string | undefined
   /** As configured, when left out. */
   readonly minify?: boolean | undefined
 }
@@ -31,10 +33,12 @@ export interface BuildOptions {
  * @returns the folder of the built Worker
  * @throws Error with wrangler's output when it does not build
  */
-export async function buildWorker({ outdir, config = PARLEY_CONFIG, entry, minify }: BuildOptions) {
+export async function buildWorker(options: BuildOptions) {
+  const { outdir, config = PARLEY_CONFIG, entry, environment, minify } = options
   const directory = join(ROOT, outdir)
   await rm(directory, { recursive: true, force: true })
   const args = [WRANGLER, 'deploy', ...(entry === undefined ? [] : [entry]), '--config', config]
+  if (environment !== undefined) args.push('--env', environment)
   args.push('--dry-run', '--outdir', directory, ...(minify === undefined ? [] : [`--minify=${minify}`]))
   const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
   try {

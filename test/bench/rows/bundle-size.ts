@@ -11,7 +11,7 @@ const MOST_KIB = 300
 
 export async function measureBundleSize(): Promise<readonly Row[]> {
   const relay = await gzippedBytes('relay')
-  const parley = await gzippedBytes('parley')
+  const parley = await gzippedBytes('deployed')
   return [
     {
       work: 'bundle, minified, gzipped',
