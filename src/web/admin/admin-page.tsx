@@ -86,7 +86,11 @@ export function AdminPage({ model }: { readonly model: AppModel }) {
               />
             )}
             {tab === 'Incidents' && (
-              <IncidentsTab parley={model.parley} canHandle={allows('admin:incidents:handle')} />
+              <IncidentsTab
+                parley={model.parley}
+                you={user?.id ?? ''}
+                canHandle={allows('admin:incidents:handle')}
+              />
             )}
           </div>
         </div>

@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { IncidentsApi } from '../../client/api-incidents.ts'
-import type { IncidentDetail } from '../../protocol/incidents.ts'
+import type { IncidentDetail, TimelineEntry } from '../../protocol/incidents.ts'
 import { fullTime } from '../dates.ts'
 import { Failure } from '../dialogs/form.tsx'
 import { useTask } from '../dialogs/use-task.ts'
@@ -18,11 +18,12 @@ import { useRefresh } from './use-refresh.ts'
 interface IncidentViewProps {
   readonly api: IncidentsApi
   readonly id: string
+  readonly you: string
   readonly canHandle: boolean
   readonly onBack: () => void
 }
 
-export function IncidentView({ api, id, canHandle, onBack }: IncidentViewProps) {
+export function IncidentView({ api, id, you, canHandle, onBack }: IncidentViewProps) {
   const { data, error, reload } = useRefresh(id, () => api.get(id))
   const [isResolving, setResolving] = useState(false)
   const task = useTask()
@@ -80,7 +81,7 @@ export function IncidentView({ api, id, canHandle, onBack }: IncidentViewProps) 
             </button>
           </div>
           <h3 class="part-title">What happened</h3>
-          <Timeline incident={data} />
+          <Timeline incident={data} you={you} />
           {canHandle && <NoteForm api={api} id={id} onAdded={reload} />}
         </>
       )}
@@ -118,7 +119,18 @@ function Facts({ incident }: { readonly incident: IncidentDetail }) {
   )
 }
 
-function Timeline({ incident: { timeline } }: { readonly incident: IncidentDetail }) {
+/** Where the word for it says too little. */
+const STEPS: Partial<Record<TimelineEntry['kind'], string>> = {
+  joined: 'Seen by another rule',
+  cleared: 'Good again by one rule',
+}
+
+interface TimelineProps {
+  readonly incident: IncidentDetail
+  readonly you: string
+}
+
+function Timeline({ incident: { timeline }, you }: TimelineProps) {
   return (
     <ol class="timeline" aria-label="Timeline">
       {timeline.map(({ at, kind, text, by }, index) => (
@@ -127,9 +139,9 @@ function Timeline({ incident: { timeline } }: { readonly incident: IncidentDetai
             {exactTime(at)}
           </time>
           <div>
-            <b>{inWords(kind)}</b>
-            {by !== null && <span class="sub">{by}</span>}
-            <p>{text}</p>
+            <b>{STEPS[kind] ?? inWords(kind)}</b>
+            {by !== null && <span class="sub">{by === you ? 'you' : by}</span>}
+            <p>{text === 'all' ? 'all turns' : text}</p>
           </div>
         </li>
       ))}

@@ -17,16 +17,17 @@ import { useRefresh } from './use-refresh.ts'
 
 interface IncidentsTabProps {
   readonly parley: Parley
+  readonly you: string
   readonly canHandle: boolean
 }
 
-export function IncidentsTab({ parley, canHandle }: IncidentsTabProps) {
+export function IncidentsTab({ parley, you, canHandle }: IncidentsTabProps) {
   const api = useMemo(() => new IncidentsApi(parley.caller), [parley])
   const [chosen, setChosen] = useState<string | null>(null)
   return chosen === null ? (
     <IncidentList api={api} onChoose={setChosen} />
   ) : (
-    <IncidentView api={api} id={chosen} canHandle={canHandle} onBack={() => setChosen(null)} />
+    <IncidentView api={api} id={chosen} you={you} canHandle={canHandle} onBack={() => setChosen(null)} />
   )
 }
 
