@@ -4,7 +4,7 @@
  */
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
-import { launchBrowser, Person } from './browser.ts'
+import { launchBrowser, Person, screenshot } from './browser.ts'
 import { ChatPage } from './chat-page.ts'
 import { expectedText } from './model-text.ts'
 import { World, type WorldOptions } from './parley-world.ts'
@@ -37,7 +37,8 @@ export class PageSuite {
     beforeEach(async () => {
       this.#person = await this.newPerson()
     })
-    afterEach(async () => {
+    afterEach(async ({ task }) => {
+      if (task.result?.state === 'fail') await this.#showPages(task.name)
       await this.#person?.leave()
       expect(this.#person?.complaints).toEqual([])
     })
@@ -54,6 +55,14 @@ export class PageSuite {
   /** Whose complaints are checked after the test. */
   get person(): Person {
     return running(this.#person)
+  }
+
+  /** What was on the screen when a test failed: the only witness of what does not happen again. */
+  async #showPages(name: string): Promise<void> {
+    for (const [index, page] of (this.#person?.context.pages() ?? []).entries()) {
+      await screenshot(page, `failed ${name.slice(0, 60)} ${index}`.replaceAll(/[^\w-]+/g, '-'))
+      console.error(`page ${index} of "${name}" shows:\n${await page.locator('body').innerText()}`)
+    }
   }
 
   /** Somebody else. */
