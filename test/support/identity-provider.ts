@@ -2,9 +2,7 @@
  * An OIDC provider as far as an API meets one: an HTTP server that publishes keys at `/jwks`, and signs tokens. Tests in its
  * process change its keys and switch it off; those in workerd ask it for tokens at `POST /sign`.
  */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import {
   exportJWK,
@@ -14,6 +12,7 @@ import {
   type JWTHeaderParameters,
   type JWTPayload,
 } from 'jose'
+import { closeNow, listen, urlOf } from './loopback-server.ts'
 
 export const AUDIENCE = 'parley-test'
 
@@ -52,21 +51,17 @@ export class IdentityProvider {
   static async start(): Promise<IdentityProvider> {
     const provider = new IdentityProvider()
     await provider.addKey('first')
-    provider.#server.listen(0, '127.0.0.1')
-    await once(provider.#server, 'listening')
+    await listen(provider.#server)
     return provider
   }
 
   /** Its issuer, too. */
   get url(): string {
-    const { address, port } = this.#server.address() as AddressInfo
-    return `http://${address}:${port}`
+    return urlOf(this.#server)
   }
 
   async close(): Promise<void> {
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await once(this.#server, 'close')
+    await closeNow(this.#server)
   }
 
   async addKey(kid: string, alg = 'RS256'): Promise<void> {

@@ -6,11 +6,10 @@
  * happens and never sleep. Addresses: `/v1/…` is the model; `/status/503/v1/…` answers that status to everything, and
  * `/hang/v1/…` nothing at all, for calls that have no message.
  */
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { closeNow, listen, urlOf } from './loopback-server.ts'
 import { CallLog, Gates } from './model-calls.ts'
 import type { ModelCall } from './model-calls.ts'
 import { answerControl, sendJson } from './model-control.ts'
@@ -74,21 +73,17 @@ export class ModelServer {
 
   static async start({ port = 0, host = '127.0.0.1' }: ModelServerOptions = {}): Promise<ModelServer> {
     const server = new ModelServer()
-    server.#server.listen(port, host)
-    await once(server.#server, 'listening')
+    await listen(server.#server, port, host)
     return server
   }
 
   /** `http://127.0.0.1:<port>`; the model's base URL is this and `/v1`. */
   get url(): string {
-    const { address, port } = this.#server.address() as AddressInfo
-    return `http://${address}:${port}`
+    return urlOf(this.#server)
   }
 
   async close(): Promise<void> {
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await once(this.#server, 'close')
+    await closeNow(this.#server)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -6,10 +6,9 @@
  * the other, the last one for ever.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { closeNow, listen, urlOf } from './loopback-server.ts'
 
 export interface ReceiverAnswer {
   /** `hang`: never answers; `drip`: answers 200 and never ends its body. */
@@ -45,20 +44,16 @@ export class WebhookReceiver {
 
   static async start(): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver()
-    receiver.#server.listen(0, '127.0.0.1')
-    await once(receiver.#server, 'listening')
+    await listen(receiver.#server)
     return receiver
   }
 
   get url(): string {
-    const { address, port } = this.#server.address() as AddressInfo
-    return `http://${address}:${port}`
+    return urlOf(this.#server)
   }
 
   async close(): Promise<void> {
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await once(this.#server, 'close')
+    await closeNow(this.#server)
   }
 
   #receiver(path: string): Receiver {
