@@ -69,6 +69,7 @@ export function createIdentity({ env, config, logger, tokens, voidTokens }: Iden
     now,
     seen: ({ principal: { userId: id, name, role }, email }) =>
       accounts.noteExternal(db, { id, email, name, role, plan: 'free', createdAt: now() }),
+    report: (error) => logger.error('person_not_noted', error),
   })
   return {
     verify: (bearer) => authenticator.verify(bearer),

@@ -12,6 +12,8 @@ import type { Tokens } from './tokens.ts'
 const MAX_SEEN = 10_000
 /** For how long: another isolate may have seen another token since. */
 export const SEEN_MS = 10 * 60_000
+/** How soon it is tried again when D1 did not take it. */
+const AGAIN_MS = 10_000
 
 export interface AuthenticatorDeps {
   readonly tokens: Tokens
@@ -20,6 +22,8 @@ export interface AuthenticatorDeps {
   /** Keeps who somebody of the external provider is: for this isolate new, with another role, or not seen for long. */
   readonly seen: (person: ExternalPerson) => Promise<void>
   readonly now: () => number
+  /** Told when somebody who is known could not be noted again. */
+  readonly report: (error: unknown) => void
 }
 
 export class Authenticator {
@@ -47,9 +51,17 @@ export class Authenticator {
     const now = this.#deps.now()
     const known = this.#seen.get(userId)
     if (known?.role === role && now < known.until) return
-    await this.#deps.seen(person)
+    let until = now + SEEN_MS
+    try {
+      await this.#deps.seen(person)
+    } catch (error) {
+      // Of somebody who was here in this role their row says so: an operator must come in while D1 is down.
+      if (known?.role !== role) throw error
+      this.#deps.report(error)
+      until = now + AGAIN_MS
+    }
     if (this.#seen.size >= MAX_SEEN) this.#seen.clear()
-    this.#seen.set(userId, { role, until: now + SEEN_MS })
+    this.#seen.set(userId, { role, until })
   }
 }
 

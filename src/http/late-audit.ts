@@ -10,6 +10,8 @@ import type { AuditAction, AuditDetails } from '../protocol/admin.ts'
 
 /** Who still watches after this is written down again. */
 const AGAIN_AFTER_MS = 10 * 60_000
+/** Longest wait for an entry: a database that hangs must not hold up the one tool that is needed then. */
+const PATIENCE_MS = 1_000
 /** As many are remembered; those in charge are few. */
 const MOST = 1_000
 
@@ -17,20 +19,39 @@ const written = new Map<string, number>()
 
 /**
  * For what a page that is open reads every few seconds: an entry for each time would be most of the trail and of what it
- * costs, so one person's reading is one entry in a while, per isolate.
+ * costs, so one person's reading is one entry in a while, per isolate. Nobody waits for it.
  */
-export async function auditWatching(c: Context<AppEnv>, action: AuditAction): Promise<void> {
+export function auditWatching(c: Context<AppEnv>, action: AuditAction): void {
   const key = `${action} ${c.var.principal.userId}`
   const now = Date.now()
   const age = now - (written.get(key) ?? Number.NEGATIVE_INFINITY)
   if (age >= 0 && age < AGAIN_AFTER_MS) return
-  if (!(await auditAfter(c, action))) return
   if (written.size >= MOST) written.clear()
   written.set(key, now)
+  const entry = record(c, action).then((isWritten) => {
+    // Tried again with the next reading.
+    if (!isWritten) written.delete(key)
+  })
+  c.executionCtx.waitUntil(entry)
 }
 
-/** For what is done already. Never throws. @returns whether it is in the trail */
+/** For what is done already: it is waited for, but not for long. Never throws. */
 export async function auditAfter(
+  c: Context<AppEnv>,
+  action: AuditAction,
+  resource?: string,
+  details?: AuditDetails,
+): Promise<void> {
+  const entry = record(c, action, resource, details)
+  c.executionCtx.waitUntil(entry)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE_MS)))
+  await Promise.race([entry, patience])
+  clearTimeout(timer)
+}
+
+/** @returns whether it is in the trail; otherwise it is in the log */
+async function record(
   c: Context<AppEnv>,
   action: AuditAction,
   resource?: string,

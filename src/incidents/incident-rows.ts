@@ -66,8 +66,8 @@ export class IncidentRows implements NoticeRows {
   /** The incident as it is now, what its timeline says of it, and the notice, if others are told. */
   apply({ incident, entries, notice }: Change, at: number): void {
     this.put(incident)
+    if (notice === null) return entries.forEach((each) => this.addSignal(incident.id, each))
     const last = entries.reduce((_, each) => this.addEntry(incident.id, each), 0)
-    if (notice === null) return
     const event = noticeOf(incident, notice, last, at)
     this.#sql.exec('INSERT INTO outbox (event) VALUES (?)', JSON.stringify(event))
   }

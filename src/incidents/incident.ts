@@ -134,6 +134,17 @@ export function cleared(before: IncidentRecord, name: string, text: string, now:
   return { incident: before, entries: [entry(now, 'cleared', `${name}: ${text}`)], notice: null }
 }
 
+/** The rule that named it sees it no more: it goes by the name of one that does, and by its figures. */
+export function renamed(
+  before: IncidentRecord,
+  name: string,
+  { kind }: IncidentRule,
+  { value, text: summary }: Measurement,
+  now: number,
+): IncidentRecord {
+  return { ...before, rule: name, kind, value, summary, peak: { value, at: now, summary } }
+}
+
 /** The same came back soon after it was over, be it seen by another rule: nobody has seen to it yet. */
 export function reopened(
   before: IncidentRecord,

@@ -15,6 +15,7 @@ import {
   measured,
   nextEscalation,
   opened,
+  renamed,
   reopened,
   resolved,
   type IncidentRecord,
@@ -51,6 +52,8 @@ export class Watcher {
   #watches = new Map<string, Map<string, Watch>>()
   #windows = new Windows()
   #signals: Signals = SILENCE
+  /** What the last evaluation found, by rule, then by subject. */
+  #measured = new Map<string, ReadonlyMap<string, Measurement>>()
 
   constructor(deps: WatcherDeps) {
     this.#deps = deps
@@ -89,10 +92,16 @@ export class Watcher {
 
   evaluate(now: number): void {
     this.#windows.forget(now)
-    this.#endWithoutRule(now)
     const view = { windows: this.#windows, breakers: breakersNow(this.#signals, now) }
+    this.#measured = new Map(
+      Object.entries(this.#deps.rules.rules).map(([name, rule]) => [
+        name,
+        new Map(measure(rule, view, now).map((each) => [each.subject, each])),
+      ]),
+    )
+    this.#endWithoutRule(now)
     for (const [name, rule] of Object.entries(this.#deps.rules.rules)) {
-      const found = new Map(measure(rule, view, now).map((each) => [each.subject, each]))
+      const found = this.#measured.get(name) ?? new Map<string, Measurement>()
       for (const subject of new Set([...found.keys(), ...this.#of(name).keys()]))
         this.#look(name, rule, found.get(subject) ?? quiet(rule, subject), now)
     }
@@ -104,9 +113,15 @@ export class Watcher {
     }
   }
 
-  /** Somebody resolved it. */
-  mute({ id, subject }: IncidentRecord, now: number): void {
-    for (const rule of this.#seenBy(id, subject)) this.#keep(rule, subject, mutedAt(now))
+  /** Somebody resolved it: what saw it, or would see the same outage in a moment, keeps quiet for a while. */
+  mute({ id, rule, kind, subject }: IncidentRecord, now: number): void {
+    const seeing = this.#seenBy(id, subject)
+    const same = Object.entries(this.#deps.rules.rules).flatMap(([name, each]) =>
+      isOfOutage(kind) && isOfOutage(each.kind) ? [name] : [],
+    )
+    // Somebody may have been faster: then there is nothing to keep quiet.
+    if (seeing.length === 0) return
+    for (const name of new Set([rule, ...seeing, ...same])) this.#keep(name, subject, mutedAt(now))
   }
 
   /** Whether time alone may change something. */
@@ -128,9 +143,13 @@ export class Watcher {
     if (verdict === 'open') {
       const id =
         this.#join(name, rule, measurement, now) ??
-        this.#begin(name, rule, measurement, returning(watch, this.#reopenMs), now)
+        this.#begin(name, rule, measurement, this.#returning(rule, subject, watch), now)
       return this.#keep(name, subject, openedAs(id))
     }
+    // Kept quiet alone it may be; what others have opened again is not over before this is.
+    const joined =
+      level === 'breached' && watch.mutedUntil !== null ? this.#join(name, rule, measurement, now) : null
+    if (joined !== null) return this.#keep(name, subject, openedAs(joined))
     if (before.openId === null) return this.#keep(name, subject, this.#withoutPast(watch, now))
     if (verdict === 'over') return this.#end(name, subject, before.openId, measurement.text, now)
     const incident = this.#deps.incidents.find(before.openId)
@@ -176,17 +195,32 @@ export class Watcher {
 
   #end(name: string, subject: string, id: number, text: string, now: number): void {
     this.#keep(name, subject, overAt(id, now))
-    const incident = this.#deps.incidents.find(id)
+    const { incidents } = this.#deps
+    const incident = incidents.find(id)
     if (!incident) return
-    if (this.#seenBy(id, subject).length > 0)
-      return this.#deps.incidents.apply(cleared(incident, name, text, now), now)
+    const [next] = this.#seenBy(id, subject)
+    if (next !== undefined) {
+      incidents.apply(cleared(incident, name, text, now), now)
+      const rule = this.#deps.rules.rules[next]
+      const found = this.#measured.get(next)?.get(subject)
+      if (incident.rule === name && rule && found) incidents.put(renamed(incident, next, rule, found, now))
+      return
+    }
     const change = resolved(incident, null, `by itself: ${text}`, now)
     if (!change) return
-    this.#deps.incidents.apply(change, now)
+    incidents.apply(change, now)
     this.#deps.note('incident_resolved', change.incident)
-    // Those that saw the end of it before may see it come back first.
-    for (const [rule, subjects] of this.#watches)
-      if (subjects.get(subject)?.last?.id === id) this.#keep(rule, subject, overAt(id, now))
+  }
+
+  /** The incident that goes on instead of a new one: of an outage, whichever rule saw the end of it. */
+  #returning(rule: IncidentRule, subject: string, watch: Watch): number | null {
+    const others = isOfOutage(rule.kind)
+      ? Object.entries(this.#deps.rules.rules).flatMap(([name, { kind }]) =>
+          isOfOutage(kind) ? (this.#of(name).get(subject)?.last ?? []) : [],
+        )
+      : []
+    const last = [...others, ...(watch.last ? [watch.last] : [])].toSorted((a, b) => b.at - a.at)[0] ?? null
+    return returning({ ...watch, last }, this.#reopenMs)
   }
 
   /** A rule may go while its incident is open; nobody would ever end that. */

@@ -26,7 +26,7 @@ function watched() {
     },
     () => {},
   )
-  const state = { fails: false }
+  const state = { fails: false, reports: 0 }
   const authenticator = new Authenticator({
     tokens: new Tokens(async () => ['hunter2m2LpT7wZr5YbN8cDf4GhS6aEu']),
     keys: new ServiceKeys(async () => null),
@@ -36,6 +36,7 @@ function watched() {
       seen.push(principal.role)
     },
     now: () => clock.nowMs,
+    report: () => void (state.reports += 1),
   })
   const comes = async (...roles: string[]) => await authenticator.verify(await provider.sign({ roles }))
   return { clock, seen, state, comes }
@@ -65,4 +66,19 @@ test('A8 again when it could not be written down, which lets nobody in', async (
   state.fails = false
   await comes()
   expect(seen).toEqual(['user'])
+})
+
+test('A8 who was here in this role comes in while it cannot be written down again, and is noted soon after', async () => {
+  const { clock, seen, state, comes } = watched()
+  await comes('chat-admins')
+  clock.nowMs += SEEN_MS
+  state.fails = true
+  await comes('chat-admins')
+  await comes('chat-admins')
+  expect([seen, state.reports]).toEqual([['admin'], 1])
+  await expect(comes(), 'in another role').rejects.toThrow('D1 is down')
+  state.fails = false
+  clock.nowMs += 10_000
+  await comes('chat-admins')
+  expect(seen).toEqual(['admin', 'admin'])
 })

@@ -92,3 +92,56 @@ test('N1 what it costs is another matter', async () => {
   const found = w.desk.list(null, 10, null).incidents.map(({ rule }) => rule)
   expect(found.toSorted()).toEqual(['budget_burn', 'error_rate'])
 })
+
+test('N7 nor does a rule that had not seen it yet when it was resolved', async () => {
+  const w = world()
+  // The breaker at once; calls that are slow to begin after two minutes, and they are slow from the start.
+  const slow = { models: [calls('a', 30, {}, { firstTokenMs: 30_000 })] }
+  await w.keep(90 * SECOND, () => ({ ...slow, ...open }))
+  expect(w.desk.list(null, 10, null).incidents).toMatchObject([{ rule: 'breaker_open', state: 'open' }])
+  w.desk.resolve(1, 'user:a', null)
+  await w.keep(5 * MINUTE, () => ({ ...slow, ...open }))
+  expect(w.toldTypes).toEqual(['incident.opened', 'incident.resolved'])
+})
+
+test('N4 what was resolved by hand and opened again by one rule is not over before the other', async () => {
+  const w = world()
+  await w.keep(3 * MINUTE, () => ({ ...failing, ...open }))
+  await w.keep(12 * MINUTE, () => ({ ...fine, ...open }))
+  w.desk.resolve(1, 'user:a', null)
+  await w.keep(3 * MINUTE, () => ({ ...failing, ...open }))
+  const [newest] = w.desk.list('open', 10, null).incidents
+  expect(newest).toMatchObject({ rule: 'error_rate' })
+  await w.keep(12 * MINUTE, () => ({ ...fine, ...open }))
+  expect(w.desk.list('open', 10, null).incidents).toMatchObject([{ id: newest?.id, rule: 'breaker_open' }])
+})
+
+test('N5 it is the same one for a rule that never saw it', async () => {
+  const w = world()
+  await w.keep(2 * MINUTE, () => open)
+  await w.keep(4 * MINUTE, () => fine)
+  expect(w.state(1)).toBe('resolved')
+  await w.keep(5 * MINUTE, () => failing)
+  expect(w.desk.list(null, 10, null).incidents).toMatchObject([{ id: 'i1', rule: 'error_rate', reopened: 1 }])
+})
+
+test('N1 it goes by the name and the figures of a rule that still sees it', async () => {
+  const w = world()
+  await w.keep(3 * MINUTE, () => ({ ...failing, ...open }))
+  await w.keep(12 * MINUTE, () => ({ ...fine, ...open }))
+  const found = w.desk.get(1)
+  expect(found).toMatchObject({ value: { state: 'open', rule: 'breaker_open', title: 'Breaker open: a' } })
+  expect(found.ok && found.value.summary).toMatch(/^the breaker of m has not been closed for/)
+})
+
+test('a rule that comes and goes for days does not fill the timeline', async () => {
+  const eager = { forSeconds: 0, clearForSeconds: 0 }
+  const w = world({ rules: { queue_wait: { ...eager, windowMinutes: 1 } } })
+  await w.keep(60 * MINUTE, () => open)
+  for (let i = 0; i < 500; i++) {
+    await w.keep(10 * SECOND, () => ({ ...open, ...waiting }))
+    await w.keep(2 * MINUTE, () => open)
+  }
+  expect(w.kinds(1).filter((kind) => kind === 'joined').length).toBeGreaterThan(100)
+  expect(w.kinds(1).length).toBeLessThan(450)
+})

@@ -16,7 +16,7 @@ import { jsonOnly, validate } from '../validate.ts'
 
 export const providerRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:operations:read'), async (c) => {
-    await auditWatching(c, 'admin_providers_read')
+    auditWatching(c, 'admin_providers_read')
     return c.json(await c.var.services.operations.providers())
   })
   .post(

@@ -11,7 +11,7 @@ import { permit } from '../permit.ts'
 
 export const queueRoutes = new Hono<AppEnv>()
   .get('/', permit('admin:queue:read'), async (c) => {
-    await auditWatching(c, 'admin_queue_read')
+    auditWatching(c, 'admin_queue_read')
     const answer: QueueAnswer = { providers: await c.var.services.queues.report() }
     return c.json(answer)
   })
