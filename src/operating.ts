@@ -7,10 +7,10 @@ import { createAdmission, queueParts } from './admission/wiring.ts'
 import { readConfig, type Env } from './env.ts'
 import type { DeskDeps } from './incidents/incident-desk.ts'
 import type { IncidentsObject } from './incidents/incidents-object.ts'
-import { firstToAsk } from './models/candidates.ts'
+import { firstToAsk, type Candidate } from './models/candidates.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
-import type { ProviderGate } from './models/provider-gate.ts'
+import type { ProviderGate, Verdict } from './models/provider-gate.ts'
 import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
@@ -66,9 +66,18 @@ export const operationsLinkOf = perIsolate((env): OperationsLink =>
 export const admissionFor = perIsolate((env): Admission => {
   const { list, candidates } = providersFor(env)
   const link = operationsLinkOf(env)
-  const firstFor = (model: string): string | null =>
-    firstToAsk(candidates(model), (each) => link.latelyOf(each.provider, each.model))?.provider ?? null
-  return createAdmission(env, list, firstFor)
+  const going = new Set(list.filter(({ continuation }) => continuation !== 'none').map(({ name }) => name))
+  const able = (model: string, goesOn: boolean): readonly Candidate[] =>
+    goesOn ? candidates(model).filter(({ provider }) => going.has(provider)) : candidates(model)
+  const verdictOf = (each: Candidate): Verdict => link.latelyOf(each.provider, each.model)
+  return createAdmission(env, list, {
+    first: (model, goesOn) => firstToAsk(able(model, goesOn), verdictOf)?.provider ?? null,
+    mayAnswer: (provider, model, goesOn) =>
+      firstToAsk(
+        able(model, goesOn).filter((each) => each.provider === provider),
+        verdictOf,
+      ) !== null,
+  })
 })
 
 /** What stands in front of every model call. */

@@ -39,11 +39,17 @@ export interface ProviderStatus {
   readonly shards: readonly (QueueStatus | null)[]
 }
 
-/** @param firstFor the provider that is to be asked first now for what is named; null when nobody can be asked */
+/** What is known of who can answer, from memory. @see AdmissionQueue */
+export interface WhoAnswers {
+  /** The provider that is to be asked first now for what is named; null when nobody can be asked. */
+  first(model: string, goesOn: boolean): string | null
+  mayAnswer(provider: string, model: string, goesOn: boolean): boolean
+}
+
 export function admissionOf(
   queues: AdmissionNamespace,
   providers: readonly QueuedProvider[],
-  firstFor: (model: string) => string | null,
+  who: WhoAnswers,
 ): Admission {
   const limited = new Map<string, ProviderLimits>()
   for (const { name, limits } of providers) if (isLimited(limits)) limited.set(name, limits)
@@ -81,11 +87,12 @@ export function admissionOf(
     )
 
   const admission: Admission = {
-    queueOf(model) {
+    queueOf(model, goesOn) {
       if (limited.size === 0) return null
-      const provider = firstFor(model)
+      const provider = who.first(model, goesOn)
       return provider !== null && limited.has(provider) ? provider : null
     },
+    isOfUse: (provider, model, goesOn) => who.mayAnswer(provider, model, goesOn),
     enter(entry) {
       const name = objectOf(entry.provider, entry.conversationId)
       return ask<QueueAnswer>(name, async (stub) => await stub.enter(name, entry))

@@ -44,8 +44,12 @@ export interface AdmissionQueue {
   /**
    * The provider with which a turn of this model needs a place before it is run; null when it needs none, for who is to
    * answer has no limits, or nobody can. Goes by what is known now, and reads memory only.
+   *
+   * @param goesOn with text that it has already, which not every provider can
    */
-  queueOf(model: string): string | null
+  queueOf(model: string, goesOn: boolean): string | null
+  /** Whether a place with this provider is of use to such a turn now. Reads memory only. */
+  isOfUse(provider: string, model: string, goesOn: boolean): boolean
   /** @throws when the queue cannot be reached: ask again later */
   enter(entry: QueueEntry): Promise<QueueAnswer>
   /** The turn does not wait any more (it was stopped, or its conversation goes away). */

@@ -10,6 +10,7 @@ import {
   type Admission,
   type AdmissionNamespace,
   type QueuedProvider,
+  type WhoAnswers,
 } from './admission-calls.ts'
 import type { QueueDeps } from './admission-queue.ts'
 import { readDeadLetterId, reportOf } from './queue-report.ts'
@@ -61,13 +62,12 @@ async function reached<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param firstFor as in `admissionOf` */
 export function createAdmission(
   env: AdmissionEnv,
   providers: readonly QueuedProvider[],
-  firstFor: (model: string) => string | null,
+  who: WhoAnswers,
 ): Admission {
-  return admissionOf(env.ADMISSION, providers, firstFor)
+  return admissionOf(env.ADMISSION, providers, who)
 }
 
 /** What the queue object of this name gets from the outside. */

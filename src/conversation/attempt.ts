@@ -38,11 +38,13 @@ export class Attempt {
   readonly #stream: StreamLog
   readonly #unstorable: () => void
   readonly #place: Place | null
+  readonly #known: CachedAnswer | null
 
   /**
    * @param written what the answer has already
    * @param unstorable told when its text cannot be kept: it must not go on as if it were safe
    * @param place that it holds; null when it has, or needs, none
+   * @param known the answer of before, if it was found already
    */
   constructor(
     turn: TurnRow,
@@ -50,12 +52,14 @@ export class Attempt {
     deps: AttemptDeps,
     unstorable: () => void,
     place: Place | null,
+    known: CachedAnswer | null,
   ) {
     this.turn = turn
     this.from = written.text.length
     this.#deps = deps
     this.#unstorable = unstorable
     this.#place = place
+    this.#known = known
     const messageId = messageIdOf(turn.number)
     this.#stream = new StreamLog(
       {
@@ -106,7 +110,7 @@ export class Attempt {
     input: TurnInput,
     report: (error: unknown) => void,
   ): Promise<Outcome> {
-    const known = await question.recall(false)
+    const known = this.#known ?? (await question.recall(false))
     if (this.#stop.signal.aborted) return { state: 'stopped' }
     if (known) return this.#recall(known)
     const outcome = await this.#ask(input, report)

@@ -25,18 +25,23 @@ export function stableStart(rows: readonly WindowRow[], budget: number): number 
   let best = 0
   let bestRank = -1
   let passed = 0
+  // What is free already, because the next older one is long, counts as given up.
+  const slack = budget * SLACK - (budget - rows.reduce((sum, { tokens }) => sum + tokens, 0))
   for (const [index, { number, role, tokens }] of rows.slice(0, -1).entries()) {
-    if (passed > budget * SLACK) break
+    if (passed > slack) break
     const rank = role === 'user' ? rankOf(number) : -1
-    // The newer of equals stays for longer.
-    if (rank >= bestRank) [best, bestRank] = [index, rank]
+    if (rank > bestRank) [best, bestRank] = [index, rank]
     passed += tokens
   }
   return best
 }
 
-/** Questions have odd numbers. Half of them rank 0, a quarter 1, an eighth 2: the higher, the longer one is the highest around. */
+/**
+ * Of questions in a row (odd numbers) half rank 0, a quarter 1, an eighth 2: the highest around is alone, and stays it for
+ * long. Where a branch holds only some of them, equals are told apart by an order that has nothing to do with their own.
+ */
 function rankOf(question: number): number {
   const index = question >>> 1
-  return index === 0 ? 31 : 31 - Math.clz32(index & -index)
+  const zeros = index === 0 ? 31 : 31 - Math.clz32(index & -index)
+  return zeros + (Math.imul(index, 0x9e3779b1) >>> 0) / 2 ** 32
 }

@@ -4,7 +4,7 @@
  */
 import type { Conversation, Message, TurnError, Usage } from '../protocol/message.ts'
 import type { Member } from '../protocol/members.ts'
-import type { DurableFrame } from '../protocol/server-frames.ts'
+import type { DurableFrame, OpenTurn } from '../protocol/server-frames.ts'
 import type * as schema from './schema.ts'
 
 export type ConversationRow = typeof schema.conversation.$inferSelect
@@ -146,4 +146,16 @@ export function isEnding({ type }: Pick<EventRow, 'type'>): boolean {
 /** What the event of an end remembers of it; null where the rows say all. */
 export function endingOf({ data }: EventRow): EndingData | null {
   return data && 'length' in data ? data : null
+}
+
+/** A turn that has not ended, as clients see it. @param position 0 for the one that runs, 1 for the next */
+export function toOpenTurn(turn: TurnRow, state: OpenTurn['state'], position: number): OpenTurn {
+  return {
+    turnId: turnIdOf(turn.number),
+    askedBy: messageIdOf(turn.askedBy),
+    messageId: messageIdOf(turn.number),
+    state,
+    position,
+    priority: turn.priority,
+  }
 }

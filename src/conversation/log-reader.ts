@@ -132,7 +132,7 @@ export class LogReader {
     const path: ContextRow[] = []
     let spent = 0
     let row = this.#contextRow(question)
-    for (; row; row = row.parent === null ? null : this.#contextRow(row.parent)) {
+    for (; row; row = this.#before(row)) {
       spent += row.tokens + TOKENS_PER_MESSAGE
       if (spent > budget && path.length > 0) break
       path.push(row)
@@ -151,15 +151,18 @@ export class LogReader {
   /** Estimated tokens of a message and what leads to it, as {@link context} counts them; at most `budget`. */
   tokensOfPath(number: number, budget: number): number {
     let spent = 0
-    for (
-      let row = this.#contextRow(number);
-      row;
-      row = row.parent === null ? null : this.#contextRow(row.parent)
-    ) {
+    for (let row = this.#contextRow(number); row; row = this.#before(row)) {
       spent += row.tokens + TOKENS_PER_MESSAGE
       if (spent > budget) return budget
     }
     return spent
+  }
+
+  /** What a message follows; of an answer that is not written yet (a more urgent turn overtook it), what that is to answer. */
+  #before({ parent }: ContextRow): ContextRow | null {
+    if (parent === null) return null
+    const isAnswer = parent % 2 === 0
+    return this.#contextRow(parent) ?? (isAnswer ? this.#contextRow(parent - 1) : null)
   }
 
   /** One message; when it must be read, those before it, which the way back usually needs, come along. */

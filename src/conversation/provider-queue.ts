@@ -27,6 +27,8 @@ export interface ProviderQueueDeps {
   after(ms: number, run: () => void): () => void
   /** Who asks for it, and how much it is expected to use. */
   describe(turn: TurnRow): Pick<QueueEntry, 'userId' | 'tokens'>
+  /** Whether it goes on with text that it has. */
+  goesOn(turn: TurnRow): boolean
   /** Waits until what `admission.queueOf` goes by is at most a second old; undefined when it is. */
   fresh(): Promise<void> | undefined
   /** Whether the turn needs no provider after all. Never fails. */
@@ -59,7 +61,7 @@ export class ProviderQueue {
   /** The place of the turn that runs. */
   #held: Grant | null = null
   /** A turn that waits on elsewhere: its time is not begun anew. */
-  #moved: { readonly number: number; readonly deadline: number } | null = null
+  #moved: (Pick<TurnRow, 'number' | 'resumedAt'> & { readonly deadline: number }) | null = null
   /** A turn that is being taken out of the queue. */
   #leaving: { readonly number: number; readonly done: Promise<void> } | null = null
 
@@ -67,9 +69,9 @@ export class ProviderQueue {
     this.#deps = deps
   }
 
-  /** Whether a turn of this model has to ask at all; reads memory only. */
-  needs(model: string): boolean {
-    return this.#deps.admission.queueOf(model) !== null
+  /** Whether a turn of this model has to ask at all; reads memory only. @param goesOn with text that it has */
+  needs(model: string, goesOn: boolean): boolean {
+    return this.#deps.admission.queueOf(model, goesOn) !== null
   }
 
   /** Where the turn stands, if it is the one that waits here and that is known. */
@@ -81,9 +83,10 @@ export class ProviderQueue {
   ask(turn: TurnRow): void {
     if (this.#asked?.turn.number === turn.number) return
     this.leave()
-    const provider = this.#deps.admission.queueOf(turn.model)
+    const provider = this.#queueOf(turn)
     if (provider === null) return
-    const moved = this.#moved?.number === turn.number ? this.#moved : null
+    const isMoved = this.#moved?.number === turn.number && this.#moved.resumedAt === turn.resumedAt
+    const moved = isMoved ? this.#moved : null
     const deadline = moved?.deadline ?? this.#deps.now() + this.#deps.timeoutMs
     const cancelTimer = (): void => undefined
     const isEntering = false
@@ -115,7 +118,7 @@ export class ProviderQueue {
 
   /** A place that an earlier process may have had for this turn is free at once, and not only when its lease is over. */
   freePlaceOf(turn: TurnRow): void {
-    const provider = this.#deps.admission.queueOf(turn.model)
+    const provider = this.#queueOf(turn)
     if (provider !== null) this.#leave(provider, turn.number)
   }
 
@@ -125,10 +128,15 @@ export class ProviderQueue {
     // A place may be given twice; whatever else is said of a turn that does not wait has been seen to.
     if (asked?.turn.number !== number) return news.state !== 'granted' || news.grantId === this.#held?.grantId
     switch (news.state) {
-      case 'granted': {
+      case 'granted':
+        // It has left that queue.
+        if (news.provider !== asked.provider) return false
+        if (!this.#isOfUse(asked)) {
+          this.#move(asked)
+          return false
+        }
         this.#forget()
         return this.#deps.granted(asked.turn, news)
-      }
       case 'waiting':
         asked.place = { position: news.position, etaMs: news.etaMs }
         this.#deps.moved()
@@ -225,23 +233,35 @@ export class ProviderQueue {
       if (this.#deps.now() >= deadline) {
         this.#forget()
         this.#deps.refused(turn, timedOut())
-      } else asked.cancelTimer = this.#deps.after(ASK_AGAIN_MS, () => void this.#enter(asked))
+      } else asked.cancelTimer = this.#deps.after(ASK_AGAIN_MS, () => void this.#review(asked, true))
     }
   }
 
   #reviewLater(asked: Asked): void {
-    asked.cancelTimer = this.#deps.after(REVIEW_MS, () => void this.#review(asked))
+    asked.cancelTimer = this.#deps.after(REVIEW_MS, () => void this.#review(asked, false))
   }
 
   /** Whoever waits for a provider that has gone down, or was paused, waits for another, or for nobody. */
-  async #review(asked: Asked): Promise<void> {
+  async #review(asked: Asked, enters: boolean): Promise<void> {
     await this.#deps.fresh()
     if (this.#asked !== asked) return
-    const { turn, provider, deadline } = asked
-    if (this.#deps.admission.queueOf(turn.model) === provider) return this.#reviewLater(asked)
+    if (this.#queueOf(asked.turn) !== asked.provider) this.#move(asked)
+    else if (enters) void this.#enter(asked)
+    else this.#reviewLater(asked)
+  }
+
+  #move({ turn, deadline }: Asked): void {
     this.leave()
-    this.#moved = { number: turn.number, deadline }
+    this.#moved = { number: turn.number, resumedAt: turn.resumedAt, deadline }
     this.#deps.needless()
+  }
+
+  #queueOf(turn: TurnRow): string | null {
+    return this.#deps.admission.queueOf(turn.model, this.#deps.goesOn(turn))
+  }
+
+  #isOfUse({ turn, provider }: Asked): boolean {
+    return this.#deps.admission.isOfUse(provider, turn.model, this.#deps.goesOn(turn))
   }
 
   #forget(): Asked | null {

@@ -8,10 +8,11 @@ import type { AdmissionQueue, Grant, QueueNews } from '../admission/admission.ts
 import { AppError } from '../errors.ts'
 import type { TurnError } from '../protocol/message.ts'
 import type { OpenTurn, ServerFrame } from '../protocol/server-frames.ts'
+import type { CachedAnswer } from './answer-cache.ts'
 import { Attempt, type AttemptDeps } from './attempt.ts'
 import type { LiveAnswer } from './catch-up.ts'
 import type { ConversationSettings } from './deps.ts'
-import { composeFrame, messageIdOf, toConversation, turnIdOf } from './events.ts'
+import { composeFrame, toConversation, toOpenTurn } from './events.ts'
 import type { EventRow, MessageRow, TurnRow } from './events.ts'
 import type { History } from './history.ts'
 import type { Ending } from './new-rows.ts'
@@ -46,6 +47,8 @@ export class TurnRunner {
   readonly #answers: StoredAnswers
   readonly #queue: ProviderQueue
   #running: Attempt | null = null
+  /** An answer of before, for the turn that is about to start with it. */
+  #known: { readonly number: number; readonly answer: CachedAnswer } | null = null
 
   constructor(deps: TurnRunnerDeps) {
     this.#deps = deps
@@ -61,6 +64,7 @@ export class TurnRunner {
         tokens: this.#answers.inputTokens(turn) + deps.settings.answerTokens,
       }),
       fresh: () => deps.fresh(),
+      goesOn: (turn) => this.#goesOn(turn),
       isAnswered: (turn) => this.#isAnswered(turn),
       needless: () => this.pump(),
       granted: (turn, grant) => this.#granted(turn, grant),
@@ -81,7 +85,7 @@ export class TurnRunner {
 
   /** Whether a new turn of this model starts with its acceptance. */
   startsNow(model: string): boolean {
-    return this.idle && !this.#queue.needs(model)
+    return this.idle && !this.#queue.needs(model, false)
   }
 
   /** Whether anything has to be looked after. */
@@ -116,7 +120,9 @@ export class TurnRunner {
   /** Calls the model for a turn whose start is written. @param written what it has said already */
   launch(turn: TurnRow, written: Written = { text: '', slot: 0 }, grant: Grant | null = null): void {
     const place = grant && { provider: grant.provider, release: this.#queue.keep(grant) }
-    const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), place)
+    const known = this.#known?.number === turn.number ? this.#known.answer : null
+    this.#known = null
+    const attempt = new Attempt(turn, written, this.#deps, () => this.#unstorable(attempt), place, known)
     this.#running = attempt
     this.#deps.watch()
     void this.#run(attempt)
@@ -127,7 +133,7 @@ export class TurnRunner {
     if (this.#running) return
     const next = this.#waiting()[0]
     if (!next) return this.#queue.leave()
-    if (this.#queue.needs(next.model)) {
+    if (this.#queue.needs(next.model, this.#goesOn(next))) {
       this.#queue.ask(next)
       this.#deps.watch()
     } else this.#start(next, null)
@@ -192,7 +198,7 @@ export class TurnRunner {
       if (turn.state === 'queued' || turn.number === this.#running?.turn.number) continue
       const { text } = this.#answers.written(turn)
       if (!this.#running && this.#answers.recovers(turn, text)) {
-        if (this.#queue.needs(turn.model)) this.#deps.history.requeue(turn)
+        if (this.#queue.needs(turn.model, text !== '')) this.#deps.history.requeue(turn)
         else this.#start(turn, null)
         continue
       }
@@ -210,9 +216,10 @@ export class TurnRunner {
 
   /** Drops the running call without an ending: the conversation is going away. */
   abandon(): void {
-    this.#running?.abort()
-    this.#running?.end()
-    this.#running?.giveBack(0)
+    const running = this.#running
+    running?.abort()
+    const said = running?.end().slice(running.from) ?? ''
+    running?.giveBack(this.#answers.usedTokens(running.turn, said))
     this.#running = null
     this.#queue.leave()
   }
@@ -224,11 +231,19 @@ export class TurnRunner {
     this.launch(turn, written, grant)
   }
 
+  #goesOn(turn: TurnRow): boolean {
+    return this.#answers.written(turn).text !== ''
+  }
+
   /** An answer that is known waits for nobody. */
   #isAnswered(turn: TurnRow): Promise<boolean> | false {
-    if (hasBegun(turn)) return false
+    if (this.#goesOn(turn)) return false
     const question = new Question(turn, this.#deps)
-    return question.isCacheable && question.recall(false).then((known) => known !== null)
+    if (!question.isCacheable) return false
+    return question.recall(false).then((answer) => {
+      this.#known = answer && { number: turn.number, answer }
+      return answer !== null
+    })
   }
 
   #granted(turn: TurnRow, grant: Grant | null): boolean {
@@ -326,16 +341,5 @@ export class TurnRunner {
       },
     })
     this.#deps.show(frame)
-  }
-}
-
-function toOpenTurn(turn: TurnRow, state: OpenTurn['state'], position: number): OpenTurn {
-  return {
-    turnId: turnIdOf(turn.number),
-    askedBy: messageIdOf(turn.askedBy),
-    messageId: messageIdOf(turn.number),
-    state,
-    position,
-    priority: turn.priority,
   }
 }

@@ -150,6 +150,8 @@ export class ChainTurn {
       const entered = this.#enter(candidate)
       // The usual case costs no promise.
       const entry = entered instanceof Promise ? await entered : entered
+      // Stopped while a place was being taken: nobody else will give it back.
+      if (this.#signal.aborted) entry?.lease?.release(0)
       this.#signal.throwIfAborted()
       if (entry === null) return null
       const call = this.#start(candidate, entry, again ? 'retry' : this.#kind())
@@ -241,9 +243,12 @@ export class ChainTurn {
       : this.#pass(candidate, verdict)
   }
 
+  /** The place first: a probe that finds no room would be one of the few, and find out nothing. */
   async #enterAsProbe(candidate: Candidate, verdict: Closed): Promise<Entry | null> {
-    const mayProbe = await this.#deps.gate.probe(candidate.provider, candidate.model)
-    return mayProbe ? await this.#takePlace(candidate, true) : this.#pass(candidate, verdict)
+    const entry = await this.#takePlace(candidate, true)
+    if (entry === null || (await this.#deps.gate.probe(candidate.provider, candidate.model))) return entry
+    entry.lease?.release(0)
+    return this.#pass(candidate, verdict)
   }
 
   #pass(candidate: Candidate, verdict: Closed): null {

@@ -14,6 +14,8 @@ import { FINE, Known, keyOf, NOTHING_KNOWN, type Snapshot } from './snapshot.ts'
 
 /** What is younger is acted upon: a discovery, or a switch, holds everywhere within this time. */
 export const SNAPSHOT_FRESH_MS = 1_000
+/** What is older says nothing of who can be asked now, where no call is made that would find out. */
+export const TRUSTED_MS = 10_000
 /** What is older is renewed in the background while calls go on, so that nobody has to wait for it. */
 export const RENEW_AFTER_MS = 500
 /** Longest wait for the object before a call of a model. */
@@ -95,9 +97,12 @@ export class OperationsLink {
     return this.#known.verdict(provider, model, this.#deps.now())
   }
 
-  /** As `verdict`, but of nobody who is not known lately to be closed: whoever acts upon it without a call goes wrong. */
+  /**
+   * As `verdict`, which is what calls go by, but of nobody of whom nothing was heard for long: whoever acts upon that without
+   * a call would believe it for ever.
+   */
   latelyOf(provider: string, model: string): Verdict {
-    return this.#isOlderThan(SNAPSHOT_FRESH_MS) ? FINE : this.verdict(provider, model)
+    return this.#isOlderThan(TRUSTED_MS) ? FINE : this.verdict(provider, model)
   }
 
   /**

@@ -10,9 +10,9 @@ export const TIMEOUT_MS = 60_000
 export const LEASE_MS = 30_000
 export const WAITING: QueueAnswer = { state: 'waiting', position: 3, etaMs: 4_000 }
 
-export const grant = (grantId = 'g1'): QueueAnswer & { state: 'granted' } => ({
+export const grant = (grantId = 'g1', provider = 'main'): QueueAnswer & { state: 'granted' } => ({
   state: 'granted',
-  provider: 'main',
+  provider,
   grantId,
   leaseMs: LEASE_MS,
 })
@@ -48,9 +48,11 @@ export function queueWorld() {
   let leaves: () => Promise<void> = () => Promise.resolve()
   let isFree = true
   let waitsFor: string | null = 'main'
+  const closed = new Set<string>()
   let isAnswered: (() => Promise<boolean>) | null = null
   const admission: AdmissionQueue = {
     queueOf: (model) => (model === 'limited' ? waitsFor : null),
+    isOfUse: (provider) => !closed.has(provider),
     enter(entry) {
       asked.push(`enter ${entry.turn}`)
       entries.push(entry)
@@ -79,6 +81,7 @@ export function queueWorld() {
     now: clock.now,
     after: clock.after,
     describe: () => ({ userId: 'u', tokens: 120 }),
+    goesOn: () => false,
     fresh: () => undefined,
     isAnswered: () => isAnswered?.() ?? false,
     needless: () => said.push('needless'),
@@ -104,6 +107,7 @@ export function queueWorld() {
     leaving: (how: () => Promise<void>) => (leaves = how),
     busy: () => (isFree = false),
     waitsFor: (provider: string | null) => (waitsFor = provider),
+    close: (provider: string) => void closed.add(provider),
     answered: (is: boolean) => (isAnswered = () => Promise.resolve(is)),
   }
 }

@@ -90,6 +90,40 @@ describe('a provider that must not be asked', () => {
     expect(released).toEqual([(finish?.usage?.inputTokens ?? 0) + (finish?.usage?.outputTokens ?? 0)])
   })
 
+  test('and has given one to a turn that was stopped meanwhile has it back', async () => {
+    const released: number[] = []
+    const stop = new AbortController()
+    const tryEnter: ProviderGate['tryEnter'] = async () => {
+      stop.abort(new Error('stopped'))
+      return { release: (used) => released.push(used) }
+    }
+    const { chain, story } = world.chain({ gate: { tryEnter } })
+    const { error } = await ask(chain, say('hello'), { signal: stop.signal })
+    expect([String(error), story(), released]).toEqual(['Error: stopped', [], [0]])
+  })
+
+  test('and is half-open is not probed by whom it has no room for; who may not probe gives the place back', async () => {
+    const probed: string[] = []
+    const released: number[] = []
+    let room = false
+    const gate = gateOf(
+      { a: closed.half_open },
+      {
+        probe: (provider) => Promise.resolve(probed.push(provider) < 1),
+        tryEnter: (provider) => {
+          if (provider !== 'a') return undefined
+          return Promise.resolve(room ? { release: (used) => released.push(used) } : null)
+        },
+      },
+    )
+    await ask(world.chain(gate).chain, say('hello'))
+    expect([probed, released]).toEqual([[], []])
+    room = true
+    const { finish } = await ask(world.chain(gate).chain, say('hello'))
+    expect([probed, released]).toEqual([['a'], [0]])
+    expect(finish?.degraded).toMatchObject({ provider: 'b', reason: 'breaker_open' })
+  })
+
   test('is not asked for a place where the turn has one, be it with a fallback', async () => {
     const entered: string[] = []
     const tryEnter: ProviderGate['tryEnter'] = (provider) => {

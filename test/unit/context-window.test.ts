@@ -36,19 +36,37 @@ test('it begins at a question, and uses three quarters of what there is at least
         const rows = fitting(history(turns, sizes).slice(0, -1))
         const sent = rows.slice(stableStart(rows, BUDGET))
         expect(sent.at(-1)).toBe(rows.at(-1))
-        expect(sum(rows) - sum(sent)).toBeLessThanOrEqual(BUDGET / 4)
+        // What is free because the next older one is long counts as given up.
+        const free = BUDGET - sum(rows)
+        expect(sum(rows) - sum(sent)).toBeLessThanOrEqual(Math.max(0, BUDGET / 4 - free))
         const passed = rows.findIndex(({ role }) => role === 'user')
         // An answer is first only where no question is near.
-        if (sent[0]?.role === 'assistant') expect(sum(rows.slice(0, passed))).toBeGreaterThan(BUDGET / 4)
+        if (sent[0]?.role === 'assistant')
+          expect(sum(rows.slice(0, passed))).toBeGreaterThan(BUDGET / 4 - free)
       },
     ),
   )
 })
 
+test('nothing is given up where a long message before it leaves room enough', () => {
+  const rows = history(10, [50]).slice(0, -1)
+  expect(stableStart(rows, BUDGET)).toBe(0)
+})
+
+test('a branch that holds every other question only begins alike for long as well', () => {
+  const all = history(2_400, [100]).filter(({ number }) => number % 8 < 2)
+  const begins = new Set<number | undefined>()
+  for (let end = 250; end < all.length; end += 2) {
+    const rows = fitting(all.slice(0, end))
+    begins.add(rows[stableStart(rows, BUDGET)]?.number)
+  }
+  expect((all.length - 250) / 2 / begins.size).toBeGreaterThan(3)
+})
+
 test.each([
   [[100], 7],
   [[20, 300], 5],
-  [[30, 500, 40, 150], 7],
+  [[30, 500, 40, 150], 3.9],
 ])('with messages of %j tokens it stays where it is for %d turns on average', (sizes, least) => {
   const turns = 600
   const all = history(turns, sizes)

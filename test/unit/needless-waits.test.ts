@@ -2,7 +2,14 @@
  * Turns that need not wait for their provider: the answer is known, or the provider cannot be asked at all.
  */
 import { expect, test } from 'vitest'
-import { queueWorld as world, settle, TIMEOUT_MS, turn, WAITING } from '../support/provider-queue-world.ts'
+import {
+  grant,
+  queueWorld as world,
+  settle,
+  TIMEOUT_MS,
+  turn,
+  WAITING,
+} from '../support/provider-queue-world.ts'
 
 test('an answer that is known waits for no place (Q14)', async () => {
   const { queue, said, asked, answered, clock } = world()
@@ -48,6 +55,59 @@ test('who waits for a provider that has gone down is looked after anew, and no l
   await settle()
   clock.advance(1_000)
   await settle()
-  expect(queue.needs('limited')).toBe(false)
+  expect(queue.needs('limited', false)).toBe(false)
   expect([said.at(-1), queue.isWaiting, clock.pending]).toEqual(['needless', false, 0])
+})
+
+test('a place with a provider that has gone down meanwhile is not used, and who got it moves on (Q13)', async () => {
+  const { queue, said, asked, waitsFor, close, entries } = world()
+  queue.ask(turn())
+  close('main')
+  waitsFor('spare')
+  expect(queue.news(2, grant())).toBe(false)
+  expect([said, asked, queue.isWaiting]).toEqual([['needless'], ['enter 2', 'leave 2'], false])
+  queue.ask(turn())
+  await settle()
+  expect(entries[1]).toMatchObject({ provider: 'spare' })
+  expect(queue.news(2, grant('late')), 'of the queue that it has left').toBe(false)
+  expect(queue.news(2, grant('own', 'spare'))).toBe(true)
+  expect(said).toEqual(['needless', 'granted 2 own'])
+})
+
+test('a place with a spare is used, also when the one that is meant is well again', () => {
+  const { queue, said, waitsFor } = world()
+  waitsFor('spare')
+  queue.ask(turn())
+  waitsFor('main')
+  expect(queue.news(2, grant('own', 'spare'))).toBe(true)
+  expect(said).toEqual(['granted 2 own'])
+})
+
+test('who cannot reach the queue of a provider that goes down moves on as well (Q13)', async () => {
+  const { queue, clock, entering, said, asked, waitsFor } = world()
+  queue.ask(turn())
+  entering[0]?.fail()
+  await settle()
+  waitsFor(null)
+  clock.advance(1_000)
+  await settle()
+  expect([said, asked]).toEqual([['needless'], ['enter 2', 'leave 2']])
+})
+
+test('a turn that is had go on later has its whole time again', async () => {
+  const { queue, clock, entries, waitsFor, entering } = world()
+  queue.ask(turn())
+  entering[0]?.answer(WAITING)
+  await settle()
+  waitsFor('spare')
+  clock.advance(1_000)
+  await settle()
+  queue.ask(turn())
+  await settle()
+  expect(entries[1]?.deadline).toBe(entries[0]?.deadline)
+  queue.leave()
+  clock.advance(TIMEOUT_MS)
+  queue.ask(turn(2, { resumedAt: clock.now() }))
+  await settle()
+  expect(entries[2]?.deadline).toBe(clock.now() + TIMEOUT_MS)
 })

@@ -3,7 +3,7 @@
  * answer, and that no report is lost or counted twice on the way.
  */
 import { describe, expect, test } from 'vitest'
-import { OperationsLink } from '../../src/operations/operations-link.ts'
+import { OperationsLink, TRUSTED_MS } from '../../src/operations/operations-link.ts'
 import type { Batch } from '../../src/operations/operations.ts'
 import { MAX_REPORTS } from '../../src/operations/outgoing-reports.ts'
 import type { Snapshot, UnhealthyModel } from '../../src/operations/snapshot.ts'
@@ -117,12 +117,14 @@ describe('a fresh link', () => {
     expect(gate.verdict('one', 'm').ok).toBe(false)
   })
 
-  test('takes nobody for closed, where no call would find out better, by what is older than a second', async () => {
+  test('takes nobody for closed, where no call would find out better, by what is old', async () => {
     const { link, gate, clock, world } = setUp()
     world.snapshot = { ...world.snapshot, breakers: [OPEN] }
     await gate.fresh()
     expect(link.latelyOf('one', 'm')).toMatchObject({ ok: false, why: 'breaker_open' })
-    clock.advance(1_000)
+    clock.advance(TRUSTED_MS - 1)
+    expect(link.latelyOf('one', 'm')).toMatchObject({ ok: false })
+    clock.advance(1)
     expect(link.latelyOf('one', 'm')).toEqual({ ok: true })
     expect(gate.verdict('one', 'm')).toMatchObject({ ok: false })
   })

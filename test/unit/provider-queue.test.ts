@@ -15,7 +15,7 @@ import {
 
 test('a turn of a provider without limits asks nobody', () => {
   const { queue, asked } = world()
-  expect(queue.needs('free')).toBe(false)
+  expect(queue.needs('free', false)).toBe(false)
   queue.ask(turn(2, { model: 'free' }))
   queue.freePlaceOf(turn(2, { model: 'free' }))
   expect([queue.isWaiting, asked]).toEqual([false, []])

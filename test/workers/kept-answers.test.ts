@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest'
 import type { CachedAnswer } from '../../src/conversation/answer-cache.ts'
 import { AppError } from '../../src/errors.ts'
-import { PlainRoom, settle } from './plain-conversation.ts'
+import { OWNER, PlainRoom, settle } from './plain-conversation.ts'
 
 const KEPT: CachedAnswer = { text: 'As before', model: 'm', finishReason: 'stop' }
 
@@ -63,4 +63,34 @@ test('one that is found asks for no place with a provider that has limits (Q14)'
     expect(room.answer(2)).toEqual({ status: 'completed', text: 'As before' })
     expect([room.asked, room.calls.length]).toEqual([[], 0])
     expect(await room.usage()).toEqual([{ key: 'c1', messages: 1, inputTokens: 0, outputTokens: 0 }])
+  }))
+
+test('one that is found is of no use to an answer that goes on: that waits for its place (Q14)', () =>
+  PlainRoom.run(async (room) => {
+    let isKept = false
+    room.cache = { get: () => Promise.resolve(isKept ? KEPT : null), put: () => Promise.resolve() }
+    await room.restart()
+    await room.ask('Hi', { agentId: 'kept' })
+    await hashed(room, () => room.calls.length === 1)
+    await room.call.say('As I was say', new AppError('model_error', 'It broke.'))
+    await hashed(room, () => room.answer(2)?.status === 'failed')
+    isKept = true
+    room.enter = () => ({ state: 'waiting', position: 1, etaMs: null })
+    await room.conversation.resume(OWNER, 't2')
+    await hashed(room, () => room.asked.length > 0)
+    expect([room.asked, room.calls.length]).toEqual([['enter 2'], 1])
+  }))
+
+test('one that was found is looked for no second time', () =>
+  PlainRoom.run(async (room) => {
+    let lookUps = 0
+    room.enter = () => ({ state: 'waiting', position: 1, etaMs: null })
+    room.cache = {
+      get: () => Promise.resolve(++lookUps === 1 ? KEPT : null),
+      put: () => Promise.resolve(),
+    }
+    await room.restart()
+    await room.ask('Hi', { agentId: 'kept' })
+    await hashed(room, () => room.answer(2)?.status === 'completed')
+    expect([room.answer(2)?.text, lookUps]).toEqual(['As before', 1])
   }))

@@ -229,6 +229,7 @@ export class PlainRoom {
     }
     const admission: AdmissionQueue = {
       queueOf: () => (this.enter ? 'main' : null),
+      isOfUse: () => true,
       enter: (entry) => {
         this.asked.push(`enter ${entry.turn}`)
         return Promise.resolve(this.enter?.(entry) ?? { state: 'full' })

@@ -51,3 +51,15 @@ test('also when not all of the history fits, for many turns, and over a restart'
     expect(cut).toBeGreaterThan(100)
     expect(cut / begins).toBeGreaterThan(7)
   }))
+
+test('who overtakes a question that waits is asked with it, and with all before it', () =>
+  PlainRoom.run(async (room) => {
+    await room.ask('first')
+    const [running] = room.calls
+    await room.ask('second')
+    await room.ask('third', { priority: 'urgent' })
+    await running?.say('an answer')
+    await running?.finish()
+    const said = room.call.request.messages.map(({ content }) => content)
+    expect(said).toEqual([INSTRUCTIONS, 'first', 'an answer', 'second', 'third'])
+  }))

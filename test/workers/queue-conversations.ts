@@ -117,9 +117,10 @@ export class WorkerQueue {
 
   /** As everybody else reaches it. */
   calls(limits: ProviderLimits, queues: AdmissionNamespace = env.ADMISSION) {
-    return admissionOf(queues, [{ name: this.provider, limits }], (model) =>
-      model === 'm' ? this.provider : 'another',
-    )
+    return admissionOf(queues, [{ name: this.provider, limits }], {
+      first: (model) => (model === 'm' ? this.provider : 'another'),
+      mayAnswer: () => true,
+    })
   }
 
   async #hear(heard: Heard): Promise<boolean> {

@@ -169,8 +169,8 @@ describe('the way to a queue', () => {
 
   test('is known without asking: which models wait, and where', () => {
     const queue = new WorkerQueue({})
-    expect(queue.calls({ concurrent: 1 }).queueOf('m')).toBe(queue.provider)
-    expect(queue.calls({ shards: 2 }).queueOf('m')).toBeNull()
+    expect(queue.calls({ concurrent: 1 }).queueOf('m', false)).toBe(queue.provider)
+    expect(queue.calls({ shards: 2 }).queueOf('m', false)).toBeNull()
     expect(queue.calls({}).tryEnter(queue.provider, () => 10)).toBeUndefined()
   })
 
