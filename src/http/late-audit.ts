@@ -28,11 +28,8 @@ export function auditWatching(c: Context<AppEnv>, action: AuditAction): void {
   if (age >= 0 && age < AGAIN_AFTER_MS) return
   if (written.size >= MOST) written.clear()
   written.set(key, now)
-  const entry = record(c, action).then((isWritten) => {
-    // Tried again with the next reading.
-    if (!isWritten) written.delete(key)
-  })
-  c.executionCtx.waitUntil(entry)
+  // What could not be written is tried again with the next reading.
+  c.executionCtx.waitUntil(record(c, action).then((isWritten) => isWritten || written.delete(key)))
 }
 
 /** For what is done already: it is waited for, but not for long. Never throws. */
