@@ -1,5 +1,5 @@
 /**
- * What a soak runs against: a whole `wrangler dev` with two providers, the first of which has limits and can be unplugged;
+ * What a soak runs against: a whole `wrangler dev` with two providers of the same limits, the first of which can be unplugged;
  * and what can be seen of it from outside: its log, its memory, the calls that its providers got.
  */
 import { execFile } from 'node:child_process'
@@ -55,7 +55,13 @@ export class Installation {
       vars: {
         MODEL_PROVIDERS: JSON.stringify([
           { ...provider, ...named(MAIN), baseUrl: `${link.url}/v1`, limits: { concurrent: CONCURRENT } },
-          { ...provider, ...named(SECOND), baseUrl: second.client.baseUrl, limits: { concurrent: 64 } },
+          // As narrow: whoever moves on to it waits there.
+          {
+            ...provider,
+            ...named(SECOND),
+            baseUrl: second.client.baseUrl,
+            limits: { concurrent: CONCURRENT },
+          },
         ]),
         MODEL_CONTINUE: 'on',
         BREAKER: JSON.stringify(breaker),
