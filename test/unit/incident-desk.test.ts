@@ -216,7 +216,9 @@ describe('a restart', () => {
     rows.failure = null
     w.observe(observation)
     w.observe(observation)
-    expect(w.desk.errors('fingerprint', START, START + MINUTE).rows).toMatchObject([{ key: 'x', count: 3 }])
+    expect(w.desk.errors('fingerprint', START, START + MINUTE).rows).toMatchObject([
+      { key: 'x', count: 3, kind: 'server', detail: 'detail of x' },
+    ])
   })
 })
 
