@@ -43,7 +43,7 @@ export interface QueueObservation {
 }
 
 export interface Observation {
-  /** Ms since the epoch: the end of the interval, and how long it was. */
+  /** Ms since the epoch: the end of the interval, later than that of the one before; and how long it was. */
   readonly at: number
   readonly ms: number
   readonly models: readonly ModelObservation[]

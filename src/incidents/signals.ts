@@ -59,7 +59,9 @@ export function nextSignals(
     ...before.breakers
       .filter((was) => !breakers.some((now) => nameOf(now) === nameOf(was)))
       .map((was) => breakerEntry(was, 'closed', at)),
-    ...paused.filter(({ since }) => since === at).map(({ what }) => pauseEntry(what, 'paused', at)),
+    ...paused
+      .filter(({ what }) => !before.paused.some((was) => was.what === what))
+      .map(({ what }) => pauseEntry(what, 'paused', at)),
     ...before.paused
       .filter(({ what }) => !observation.paused.includes(what))
       .map(({ what }) => pauseEntry(what, 'resumed', at)),

@@ -39,6 +39,8 @@ export class Observations {
   /** There is something to tell besides sums. */
   #hasNews = false
   #from = 0
+  /** Of the last one that there was something to tell of. */
+  #lastAt = 0
   #cancel: (() => void) | null = null
   #kept: Kept[] = []
   #isTelling = false
@@ -81,13 +83,15 @@ export class Observations {
   #end(): void {
     this.#cancel?.()
     this.#cancel = null
-    const at = this.#deps.now()
+    const now = this.#deps.now()
     const { paused, breakers } = this.#deps.condition()
     const isOpen = breakers.some(({ state }) => state === 'open')
     if (this.#hasNews || isOpen || !this.#models.isEmpty || !this.#failures.isEmpty) {
+      // It is known by its time: two of one millisecond, or of a clock that was set back, are two.
+      this.#lastAt = Math.max(now, this.#lastAt + 1)
       this.#keep({
-        at,
-        ms: at - this.#from,
+        at: this.#lastAt,
+        ms: now - this.#from,
         models: this.#models.observations(),
         failures: this.#failures.take(),
         breakers: breakers.map(({ provider, model, state }) => ({ provider, model, state })),

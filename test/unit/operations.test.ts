@@ -208,6 +208,21 @@ describe('observations', () => {
     expect(observed.at(-1)?.paused).toEqual([])
   })
 
+  test('N9 have times that rise, also of changes in one millisecond, and of a clock that is set back', async () => {
+    const flip = (): void => {
+      operations.pause('all', 'costs', 'user:a', false)
+      operations.resume('all', 'user:a')
+    }
+    flip()
+    clock.setBack(5_000)
+    flip()
+    await settle()
+    const times = observed.map(({ at }) => at)
+    expect(observed.map(({ paused }) => paused.length)).toEqual([1, 0, 1, 0])
+    expect(times).toEqual([...new Set(times)].toSorted())
+    expect(observed.map(({ ms }) => ms)).toEqual([0, 0, 0, 0])
+  })
+
   test('go on while a breaker is open, and while somebody asks for what is paused or half-open', async () => {
     tell(failures(5))
     await pass(INTERVAL_MS)
