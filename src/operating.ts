@@ -11,7 +11,6 @@ import { firstToAsk } from './models/candidates.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
 import type { ProviderGate } from './models/provider-gate.ts'
-import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
@@ -53,7 +52,7 @@ export function operationsParts(
     log: (event, details) => loggerOf(env).warn(event, details),
     cost: (_provider, model, tokens) => costOf(providersFor(env).prices, model, tokens).micros,
     observe: async (observation) => await incidentsOf(env).observe(observation),
-    queues: async () => await admissionFor(env).observe(INTERVAL_MS),
+    queues: async (told) => await admissionFor(env).observe(told),
   }
 }
 

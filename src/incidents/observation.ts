@@ -34,12 +34,23 @@ export interface FailureObservation {
   readonly count: number
 }
 
+/** What is counted lies in slots of ten seconds; each is told whole when it is over, and once. */
 export interface QueueObservation {
   readonly provider: string
+  /** Now. */
   readonly waiting: number
-  /** Of the turns that left the queue in this interval; null when none did. */
+  /** Of the turns that left the queue in what is told; null when none did. */
   readonly p95WaitMs: number | null
   readonly timedOut: number
+}
+
+/** The last slot that was told of each queue object, by its name. */
+export type ToldSlots = Readonly<Record<string, number>>
+
+export interface QueuesTold {
+  readonly queues: readonly QueueObservation[]
+  /** To be handed in when they are asked next; then what was not heard of this answer is told again. */
+  readonly told: ToldSlots
 }
 
 export interface Observation {

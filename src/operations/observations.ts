@@ -4,7 +4,13 @@
  *
  * An interval in which nothing happened is not told, also not while something is paused or half-open that nobody asks for.
  */
-import type { FailureObservation, Observation, QueueObservation } from '../incidents/observation.ts'
+import type {
+  FailureObservation,
+  Observation,
+  QueueObservation,
+  QueuesTold,
+  ToldSlots,
+} from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import { FailureSums, ModelSums } from './call-sums.ts'
 import type { Pause, UnhealthyModel } from './snapshot.ts'
@@ -21,7 +27,8 @@ export interface ObservationDeps {
   after(ms: number, run: () => void): () => void
   /** @throws when it was not taken */
   observe(observation: Observation): Promise<void>
-  queues(): Promise<readonly QueueObservation[]>
+  /** @param told as the answer before this one says */
+  queues(told: ToldSlots): Promise<QueuesTold>
   warn(event: string, details: Readonly<Record<string, unknown>>): void
   /** How things are at this time. */
   condition(): { readonly paused: readonly Pause[]; readonly breakers: readonly UnhealthyModel[] }
@@ -43,6 +50,7 @@ export class Observations {
   #lastAt = 0
   #cancel: (() => void) | null = null
   #kept: Kept[] = []
+  #toldSlots: ToldSlots = {}
   #isTelling = false
 
   constructor(deps: ObservationDeps) {
@@ -117,7 +125,7 @@ export class Observations {
     this.#isTelling = true
     try {
       for (let next = this.#kept[0]; next; next = this.#kept[0]) {
-        // Asked once: they are counted from one asking to the next.
+        // Asked once: what they tell is in this one.
         next.queues ??= await this.#queues()
         await this.#inTime(this.#deps.observe({ ...next.observation, queues: next.queues }))
         this.#kept = this.#kept.filter((each) => each !== next)
@@ -132,7 +140,9 @@ export class Observations {
 
   async #queues(): Promise<readonly QueueObservation[]> {
     try {
-      return await this.#inTime(this.#deps.queues())
+      const { queues, told } = await this.#inTime(this.#deps.queues(this.#toldSlots))
+      this.#toldSlots = told
+      return queues
     } catch (error) {
       this.#deps.warn('queues_not_observed', { reason: String(error) })
       return []

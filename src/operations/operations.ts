@@ -4,7 +4,7 @@
  *
  * Plain code over its deps; the object lends storage, time and the ways to others.
  */
-import type { Observation, QueueObservation } from '../incidents/observation.ts'
+import type { Observation, QueuesTold, ToldSlots } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 import type { SwitchTarget } from '../protocol/operations.ts'
@@ -51,7 +51,7 @@ export interface OperationsDeps {
   ): number
   /** Takes what was observed; without it nothing is told. @throws when it was not taken */
   readonly observe?: ((observation: Observation) => Promise<void>) | undefined
-  readonly queues?: (() => Promise<readonly QueueObservation[]>) | undefined
+  readonly queues?: ((told: ToldSlots) => Promise<QueuesTold>) | undefined
 }
 
 export interface Overview {
@@ -80,7 +80,7 @@ export class Operations {
     this.#deps = deps
     this.#breakers = new Breakers(deps.breaker, deps.facts, (change) => this.#breakerChanged(change))
     this.#switches = new Switches(deps.facts)
-    const { observe, queues = () => Promise.resolve([]) } = deps
+    const { observe, queues = (told) => Promise.resolve({ queues: [], told }) } = deps
     this.#observations = observe
       ? new Observations({
           now: () => deps.now(),

@@ -49,7 +49,7 @@ const start = (): void => {
     log: (event, details) => void logged.push([event, details]),
     cost: (_provider, _model, { inputTokens, outputTokens }) => inputTokens + 2 * outputTokens,
     observe: (observation) => observe(observation),
-    queues: () => queues(),
+    queues: async (told) => ({ queues: await queues(), told }),
   })
 }
 
@@ -219,7 +219,7 @@ describe('observations', () => {
     await settle()
     const times = observed.map(({ at }) => at)
     expect(observed.map(({ paused }) => paused.length)).toEqual([1, 0, 1, 0])
-    expect(times).toEqual([...new Set(times)].toSorted())
+    expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b))
     expect(observed.map(({ ms }) => ms)).toEqual([0, 0, 0, 0])
   })
 
