@@ -45,10 +45,15 @@ export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | '
 /** What the object of operations gets from the outside; the rest it lends itself. */
 export function operationsParts(
   env: Env,
-): Pick<OperationsDeps, 'breaker' | 'log' | 'cost' | 'observe' | 'queues'> {
+): Pick<OperationsDeps, 'breaker' | 'isOffered' | 'log' | 'cost' | 'observe' | 'queues'> {
   const config = readConfig(env)
   return {
     breaker: config.BREAKER,
+    isOffered: (provider, model) =>
+      providersFor(env).list.some(
+        ({ name, models, tiers }) =>
+          name === provider && (models.includes(model) || Object.values(tiers).includes(model)),
+      ),
     log: (event, details) => loggerOf(env).warn(event, details),
     cost: (_provider, model, tokens) => costOf(providersFor(env).prices, model, tokens).micros,
     observe: async (observation) => await incidentsOf(env).observe(observation),

@@ -40,13 +40,21 @@ export class Breakers {
   readonly #changed: (change: NamedChange) => void
   readonly #all = new Map<string, Named>()
 
-  constructor(settings: BreakerSettings, facts: FactStore, changed: (change: NamedChange) => void) {
+  /** @param isOffered whether this model of this provider may be called at all: nobody would ever close another's breaker */
+  constructor(
+    settings: BreakerSettings,
+    facts: FactStore,
+    changed: (change: NamedChange) => void,
+    isOffered: (provider: string, model: string) => boolean,
+  ) {
     this.#settings = settings
     this.#facts = facts
     this.#changed = changed
     for (const [name, fact] of facts.load('breaker')) {
       const space = name.indexOf(' ')
-      this.#add(name.slice(0, space), name.slice(space + 1), fact as OpenFact)
+      const [provider, model] = [name.slice(0, space), name.slice(space + 1)]
+      if (isOffered(provider, model)) this.#add(provider, model, fact as OpenFact)
+      else facts.remove('breaker', name)
     }
   }
 

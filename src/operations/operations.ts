@@ -39,6 +39,8 @@ export interface Batch {
 export interface OperationsDeps {
   readonly breaker: BreakerSettings
   readonly facts: FactStore
+  /** Whether the configuration has this model of this provider. */
+  isOffered(provider: string, model: string): boolean
   now(): number
   /** @returns cancels it */
   after(ms: number, run: () => void): () => void
@@ -78,7 +80,12 @@ export class Operations {
 
   constructor(deps: OperationsDeps) {
     this.#deps = deps
-    this.#breakers = new Breakers(deps.breaker, deps.facts, (change) => this.#breakerChanged(change))
+    this.#breakers = new Breakers(
+      deps.breaker,
+      deps.facts,
+      (change) => this.#breakerChanged(change),
+      (provider, model) => deps.isOffered(provider, model),
+    )
     this.#switches = new Switches(deps.facts)
     const { observe, queues = (told) => Promise.resolve({ queues: [], told }) } = deps
     this.#observations = observe

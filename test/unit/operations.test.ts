@@ -21,6 +21,7 @@ let logged: [string, Readonly<Record<string, unknown>>][]
 let observed: Observation[]
 let observe: (observation: Observation) => Promise<void>
 let queues: () => Promise<readonly QueueObservation[]>
+let offered: readonly string[]
 let operations: Operations
 let batches = 0
 
@@ -44,6 +45,7 @@ const start = (): void => {
   operations = new Operations({
     breaker: breakerSettings.parse({}),
     facts,
+    isOffered: (provider) => offered.includes(provider),
     now: clock.now,
     after: clock.after,
     log: (event, details) => void logged.push([event, details]),
@@ -58,6 +60,7 @@ beforeEach(() => {
   ;[rows, writes, logged, observed] = [new Map(), 0, [], []]
   observe = (observation) => Promise.resolve(void observed.push(observation))
   queues = () => Promise.resolve([])
+  offered = ['one']
   start()
 })
 
@@ -155,6 +158,17 @@ describe('what is unusual', () => {
     start()
     expect(operations.sync(null)).toMatchObject({ paused: [], breakers: [] })
     expect(rows.size).toBe(0)
+  })
+
+  test('K7 of what is not configured any more is forgotten with a restart, pauses apart', () => {
+    tell([...failures(5), ...Array.from({ length: 5 }, () => report('server', { provider: 'two' }))])
+    operations.pause('provider:two', 'costs', 'user:a', false)
+    start()
+    expect(operations.sync(null)).toMatchObject({
+      paused: [{ target: 'provider:two' }],
+      breakers: [{ provider: 'one' }],
+    })
+    expect([...rows.keys()]).toEqual(['breaker/one m', 'pause/provider:two'])
   })
 
   test('K2 pausing again replaces the reason, and ending what is not paused changes nothing', () => {

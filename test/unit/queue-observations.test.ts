@@ -45,6 +45,7 @@ class Traffic {
     this.#operations = new Operations({
       breaker: breakerSettings.parse({}),
       facts: { load: () => [], put() {}, remove() {} },
+      isOffered: () => true,
       now: this.clock.now,
       after: (ms, run) => this.clock.after(ms, () => void (process === this.#process && run())),
       log() {},
