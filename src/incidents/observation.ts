@@ -64,6 +64,8 @@ export interface Observation {
     readonly provider: string
     readonly model: string
     readonly state: 'open' | 'half_open'
+    /** When it was last called, or a call let through; while it is open, now. Ms since the epoch. */
+    readonly heardAt: number
   }[]
   readonly queues: readonly QueueObservation[]
   /** What an operator has paused: `all`, `provider:<name>`, `model:<name>`. */

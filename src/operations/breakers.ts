@@ -2,6 +2,7 @@
  * The breakers of all models of all providers, by name. It stores those that are open, makes and forgets the others as
  * they are needed, and tells of every change. When one opens and closes is in `breaker.ts`.
  */
+import type { Observation } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 import { Breaker, type BreakerChange, type BreakerState, type OpenFact } from './breaker.ts'
@@ -95,6 +96,14 @@ export class Breakers {
       if (state !== 'closed') found.push({ provider, model, state, retryAt: breaker.openFact?.until ?? now })
     }
     return found
+  }
+
+  /** The same, as the incidents are told of them. */
+  observed(now: number): Observation['breakers'] {
+    return [...this.#all.values()].flatMap(({ provider, model, breaker }) => {
+      const state = breaker.state(now)
+      return state === 'closed' ? [] : [{ provider, model, state, heardAt: breaker.heardAt(now) }]
+    })
   }
 
   details(now: number): BreakerDetails[] {

@@ -13,7 +13,7 @@ import type {
 } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import { FailureSums, ModelSums } from './call-sums.ts'
-import type { Pause, UnhealthyModel } from './snapshot.ts'
+import type { Pause } from './snapshot.ts'
 
 export const INTERVAL_MS = 10_000
 /** Ten minutes of intervals. */
@@ -31,7 +31,7 @@ export interface ObservationDeps {
   queues(told: ToldSlots): Promise<QueuesTold>
   warn(event: string, details: Readonly<Record<string, unknown>>): void
   /** How things are at this time. */
-  condition(): { readonly paused: readonly Pause[]; readonly breakers: readonly UnhealthyModel[] }
+  condition(): { readonly paused: readonly Pause[]; readonly breakers: Observation['breakers'] }
 }
 
 interface Kept {
@@ -67,10 +67,8 @@ export class Observations {
     this.#begin()
   }
 
-  /** Somebody asked how things are. While they are unusual, that is worth telling: there are calls that are not made. */
+  /** Somebody asked for what is paused or half-open. That is worth telling: of a call that is not made nobody reports. */
   asked(): void {
-    const { paused, breakers } = this.#deps.condition()
-    if (paused.length === 0 && breakers.length === 0) return
     this.#hasNews = true
     this.#begin()
   }
@@ -102,7 +100,7 @@ export class Observations {
         ms: now - this.#from,
         models: this.#models.observations(),
         failures: this.#failures.take(),
-        breakers: breakers.map(({ provider, model, state }) => ({ provider, model, state })),
+        breakers,
         paused: paused.map(({ target }) => target),
       })
       this.#models = new ModelSums()

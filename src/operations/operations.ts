@@ -97,7 +97,7 @@ export class Operations {
           warn: (event, details) => deps.log(event, details),
           condition: () => ({
             paused: this.#switches.all,
-            breakers: this.#breakers.unhealthy(deps.now()),
+            breakers: this.#breakers.observed(deps.now()),
           }),
         })
       : null
@@ -106,13 +106,18 @@ export class Operations {
   /** Takes what an isolate has to tell, if it has anything, and says what is unusual. */
   sync(batch: Batch | null): Snapshot {
     if (batch && this.#isNew(batch)) this.#take(batch)
-    this.#observations?.asked()
-    return this.#answered(this.#snapshot())
+    const snapshot = this.#snapshot()
+    // Who calls others asks as well, so this alone says nothing of a half-open breaker.
+    if (snapshot.paused.length > 0) this.#observations?.asked()
+    return this.#answered(snapshot)
   }
 
   /** Whether this call may be one of the few of a half-open breaker; one that is closed lets all through. */
   probe(provider: string, model: string): boolean {
-    return this.#answered(this.#breakers.probe(provider, model, this.#deps.now()))
+    const now = this.#deps.now()
+    const isLetThrough = this.#breakers.probe(provider, model, now)
+    if (isLetThrough && this.#breakers.unhealthy(now).length > 0) this.#observations?.asked()
+    return this.#answered(isLetThrough)
   }
 
   /** @returns false when it cannot be paused: too much is */

@@ -237,18 +237,55 @@ describe('observations', () => {
     expect(observed.map(({ ms }) => ms)).toEqual([0, 0, 0, 0])
   })
 
-  test('go on while a breaker is open, and while somebody asks for what is paused or half-open', async () => {
+  test('go on while a breaker is open, and while somebody asks for what is half-open or paused', async () => {
     tell(failures(5))
     await pass(INTERVAL_MS)
     expect(observed).toHaveLength(2)
     await pass(2 * INTERVAL_MS)
+    operations.sync(null)
+    await settle()
+    expect(observed.at(-1)?.breakers).toMatchObject([{ state: 'half_open' }])
     const quiet = observed.length
+    // Whoever calls others asks how things are as well.
+    operations.sync(null)
     await pass(60_000)
     expect(observed.length).toBe(quiet)
+    operations.probe('one', 'm')
+    await pass(INTERVAL_MS)
+    expect(observed.slice(quiet)).toMatchObject([{ breakers: [{ state: 'half_open' }] }])
+    operations.pause('all', 'costs', 'user:a', false)
+    await settle()
     operations.sync(null)
     await pass(INTERVAL_MS)
-    expect(observed.at(-1)?.breakers).toMatchObject([{ state: 'half_open' }])
-    expect(observed.length).toBeGreaterThan(quiet)
+    expect(observed.slice(quiet + 1)).toMatchObject([{ paused: ['all'] }, { paused: ['all'], models: [] }])
+  })
+
+  test('say of each breaker when it was last called, or a call let through, whoever else is called', async () => {
+    const began = clock.now()
+    tell(failures(5))
+    const heard = async () => {
+      tell([report('ok', { model: 'n' })])
+      await pass(INTERVAL_MS)
+      const [breaker] = observed.at(-1)?.breakers ?? []
+      return breaker && [breaker.state, breaker.heardAt - began]
+    }
+    expect(await heard()).toEqual(['open', 10_000])
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 15_000],
+      ['half_open', 15_000],
+    ])
+    operations.probe('one', 'm')
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 30_000],
+      ['half_open', 30_000],
+    ])
+    tell([report('ok', { probe: true })])
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 50_000],
+      ['half_open', 50_000],
+    ])
+    start()
+    expect(await heard()).toEqual(['half_open', 15_000])
   })
 
   test('group failures, those of routes too, up to a bound', async () => {

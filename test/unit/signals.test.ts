@@ -10,6 +10,8 @@ test('a new incident begins with the opening of a breaker, whatever state that i
     model: `m${index}`,
     state,
     since: index,
+    heardAt: 9,
+    heardSince: 8,
   }))
   expect(standing({ at: 9, ms: 1, breakers, paused: [{ what: 'all', since: 5 }] })).toMatchObject([
     { at: 0, kind: 'breaker_opened', text: 'main/m0' },
