@@ -11,7 +11,6 @@ import { firstToAsk, type Candidate } from './models/candidates.ts'
 import { costOf } from './models/prices.ts'
 import type { Model } from './models/model.ts'
 import type { ProviderGate, Verdict } from './models/provider-gate.ts'
-import { INTERVAL_MS } from './operations/observations.ts'
 import { linkTo } from './operations/operations-calls.ts'
 import type { OperationsLink } from './operations/operations-link.ts'
 import type { OperationsDeps } from './operations/operations.ts'
@@ -46,14 +45,19 @@ export function incidentParts(env: Env): Pick<DeskDeps, 'rules' | 'webhooks' | '
 /** What the object of operations gets from the outside; the rest it lends itself. */
 export function operationsParts(
   env: Env,
-): Pick<OperationsDeps, 'breaker' | 'log' | 'cost' | 'observe' | 'queues'> {
+): Pick<OperationsDeps, 'breaker' | 'isOffered' | 'log' | 'cost' | 'observe' | 'queues'> {
   const config = readConfig(env)
   return {
     breaker: config.BREAKER,
+    isOffered: (provider, model) =>
+      providersFor(env).list.some(
+        ({ name, models, tiers }) =>
+          name === provider && (models.includes(model) || Object.values(tiers).includes(model)),
+      ),
     log: (event, details) => loggerOf(env).warn(event, details),
     cost: (_provider, model, tokens) => costOf(providersFor(env).prices, model, tokens).micros,
     observe: async (observation) => await incidentsOf(env).observe(observation),
-    queues: async () => await admissionFor(env).observe(INTERVAL_MS),
+    queues: async (told) => await admissionFor(env).observe(told),
   }
 }
 

@@ -2,14 +2,14 @@
  * How everyone reaches the queues: with one repeat when a call is lost on the way (a deployment, a move of the object). All
  * calls may be repeated. Which provider has a queue, and which object of it is meant, is known here, from memory.
  */
-import type { QueueObservation } from '../incidents/observation.ts'
+import type { QueuesTold, ToldSlots } from '../incidents/observation.ts'
 import type { Lease } from '../models/provider-gate.ts'
 import type { ProviderLimits } from '../protocol/provider-limits.ts'
 import type { QueueAnswer, AdmissionQueue } from './admission.ts'
 import type { AdmissionObject } from './admission-object.ts'
+import { observedOf } from './queue-observations.ts'
 import type { QueueInterval, QueueStatus } from './queue-status.ts'
 import { isLimited, shardCount, shardName, shardOf } from './shards.ts'
-import { added, percentile } from './wait-statistics.ts'
 
 export type AdmissionNamespace = DurableObjectNamespace<AdmissionObject>
 /** What has to be known of a provider here. */
@@ -28,8 +28,8 @@ export interface Admission extends AdmissionQueue {
   statuses(): Promise<readonly ProviderStatus[]>
   /** @returns false when there is no such dead letter */
   requeue(provider: string, shard: number, id: number): Promise<boolean>
-  /** What the incidents are told of an interval that ends now. @param ms its length, in steps of ten seconds */
-  observe(ms: number): Promise<QueueObservation[]>
+  /** What is over and was not told to the incidents. @param told as the answer before this one says */
+  observe(told: ToldSlots): Promise<QueuesTold>
 }
 
 export interface ProviderStatus {
@@ -76,13 +76,15 @@ export function admissionOf(
     const limits = limited.get(provider)
     return shardName(provider, limits ? shardOf(conversationId, limits) : 0)
   }
+  const objectsOf = (provider: string, limits: ProviderLimits): string[] =>
+    Array.from({ length: shardCount(limits) }, (_, i) => shardName(provider, i))
   const each = <T>(
     call: (stub: DurableObjectStub<AdmissionObject>) => Promise<T>,
   ): Promise<{ provider: string; limits: ProviderLimits; shards: T[] }[]> =>
     Promise.all(
       [...limited].map(async ([provider, limits]) => {
-        const names = Array.from({ length: shardCount(limits) }, (_, i) => shardName(provider, i))
-        return { provider, limits, shards: await Promise.all(names.map((name) => ask(name, call))) }
+        const shards = await Promise.all(objectsOf(provider, limits).map((name) => ask(name, call)))
+        return { provider, limits, shards }
       }),
     )
 
@@ -111,18 +113,12 @@ export function admissionOf(
       if (!limits || shard >= shardCount(limits)) return false
       return await ask(shardName(provider, shard), (stub) => stub.requeue(id))
     },
-    async observe(ms) {
-      const all = await each<QueueInterval | null>(async (stub) => await stub.interval(ms))
-      return all.map(({ provider, shards }) => {
-        const there = shards.filter((shard) => shard !== null)
-        return {
-          provider,
-          waiting: there.reduce((sum, { waiting }) => sum + waiting, 0),
-          p95WaitMs: percentile(added(there.map(({ waits }) => waits)), 0.95),
-          timedOut: there.reduce((sum, { timedOut }) => sum + timedOut, 0),
-        }
-      })
-    },
+    observe: (told) =>
+      observedOf(
+        [...limited].map(([provider, limits]) => ({ provider, objects: objectsOf(provider, limits) })),
+        told,
+        (name, after) => ask<QueueInterval | null>(name, async (stub) => await stub.interval(after)),
+      ),
   }
 
   async function enterInPassing(provider: string, tokens: number): Promise<Lease | null> {

@@ -62,8 +62,8 @@ export class AdmissionObject extends DurableObject<Env> {
   }
 
   /** @returns as {@link status} */
-  interval(ms: number): QueueInterval | null {
-    return this.#run((queue) => queue.interval(ms))
+  interval(after: number | null): QueueInterval | null {
+    return this.#run((queue) => queue.interval(after))
   }
 
   override alarm(): void {

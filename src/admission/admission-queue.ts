@@ -12,7 +12,7 @@ import { LEASE_MS, Leases } from './leases.ts'
 import { NewsDelivery } from './news-delivery.ts'
 import { Places, type DeadReason, type Lease, type Place, type PlaceStore } from './places.ts'
 import { PositionNews } from './position-news.ts'
-import { intervalOf, statusOf, type QueueInterval, type QueueStatus } from './queue-status.ts'
+import { statusOf, type QueueInterval, type QueueStatus } from './queue-status.ts'
 import type { ShardLimits } from './shards.ts'
 import { WaitEstimate } from './wait-estimate.ts'
 import { WaitStatistics } from './wait-statistics.ts'
@@ -157,9 +157,9 @@ export class AdmissionQueue {
     return statusOf(this.#places, this.#statistics, this.#deps.now())
   }
 
-  /** @param ms how far it goes back, in steps of ten seconds */
-  interval(ms: number): QueueInterval {
-    return intervalOf(this.#places, this.#statistics, this.#deps.now(), ms)
+  /** @param after as in `WaitStatistics.untold` */
+  interval(after: number | null): QueueInterval {
+    return { waiting: this.#places.waiting.size, ...this.#statistics.untold(after, this.#deps.now()) }
   }
 
   /** Sees to all that is due. */

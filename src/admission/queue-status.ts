@@ -3,9 +3,15 @@
  * of one provider say becomes one. Reads only.
  */
 import type { Priority } from '../protocol/ids.ts'
-import { PRIORITIES } from '../protocol/priority.ts'
 import type { DeadReason, Place, Places } from './places.ts'
-import { added, percentile, total, type WaitCounts, type WaitStatistics } from './wait-statistics.ts'
+import {
+  added,
+  percentile,
+  total,
+  type ToldCounts,
+  type WaitCounts,
+  type WaitStatistics,
+} from './wait-statistics.ts'
 
 export interface DeadLetter {
   /** Of its object. */
@@ -33,11 +39,9 @@ export interface QueueStatus {
   readonly dead: readonly DeadLetter[]
 }
 
-/** Of the interval that was asked for. */
-export interface QueueInterval {
+/** What was counted since it was asked before, and how many wait now. */
+export interface QueueInterval extends ToldCounts {
   readonly waiting: number
-  readonly waits: WaitCounts
-  readonly timedOut: number
 }
 
 export function statusOf(places: Places, statistics: WaitStatistics, now: number): QueueStatus {
@@ -50,19 +54,6 @@ export function statusOf(places: Places, statistics: WaitStatistics, now: number
     grantedPerMinute: byPriority((priority) => statistics.grantedPerMinute(priority, now)),
     timedOut: statistics.timedOutIn(now),
     dead: [...places.dead.values()].flatMap(letterOf),
-  }
-}
-
-export function intervalOf(
-  places: Places,
-  statistics: WaitStatistics,
-  now: number,
-  ms: number,
-): QueueInterval {
-  return {
-    waiting: places.waiting.size,
-    waits: added(PRIORITIES.map((priority) => statistics.waits(priority, now, ms))),
-    timedOut: statistics.timedOutIn(now, ms),
   }
 }
 

@@ -26,12 +26,23 @@ interface Slot {
 /** Counts by class of {@link WAIT_BOUNDS_MS}, and one for above. */
 export type WaitCounts = readonly number[]
 
+/** What was counted in some slots that are over. */
+export interface ToldCounts {
+  /** The last of these slots: those after it were not told. */
+  readonly through: number
+  readonly waits: WaitCounts
+  readonly timedOut: number
+}
+
 export class WaitStatistics {
   readonly #slots: Slot[] = []
   readonly #startedAt: number
+  /** The last slot that was ever told. */
+  #told: number
 
   constructor(now: number) {
     this.#startedAt = now
+    this.#told = slotOf(now) - 1
   }
 
   granted(priority: Priority, waitMs: number, now: number): void {
@@ -52,13 +63,31 @@ export class WaitStatistics {
     return sum
   }
 
+  /**
+   * What is over and was not told yet, as far as it is remembered. Asked again with the same slot it says the same again.
+   *
+   * @param after the last slot of which the asker was told; null: the asker has forgotten, and hears only where it was
+   */
+  untold(after: number | null, now: number): ToldCounts {
+    const from = after ?? this.#told
+    const through = after === null ? from : Math.max(from, slotOf(now) - 1)
+    this.#told = Math.max(this.#told, through)
+    const slots = this.#slots.filter(({ number }) => number > from && number <= through)
+    return {
+      through,
+      waits: added(slots.flatMap(({ waits }) => PRIORITIES.map((priority) => waits[priority]))),
+      timedOut: slots.reduce((sum, slot) => sum + slot.timedOut, 0),
+    }
+  }
+
   /** In the last minute, to the ten seconds. */
   grantedPerMinute(priority: Priority, now: number): number {
     return total(this.waits(priority, now, MINUTE_SLOTS * SLOT_MS))
   }
 
-  timedOutIn(now: number, ms = Infinity): number {
-    return this.#recent(now, ms).reduce((sum, slot) => sum + slot.timedOut, 0)
+  /** In the last five minutes. */
+  timedOutIn(now: number): number {
+    return this.#recent(now).reduce((sum, slot) => sum + slot.timedOut, 0)
   }
 
   /** Grants per millisecond, lately; 0 when there were none. */
@@ -68,14 +97,15 @@ export class WaitStatistics {
     return granted / Math.max(1_000, Math.min(now - this.#startedAt, span))
   }
 
-  #recent(now: number, ms: number): Slot[] {
-    const newest = Math.floor(now / SLOT_MS)
+  #recent(now: number, ms = Infinity): Slot[] {
+    const newest = slotOf(now)
     const oldest = newest - Math.min(SLOTS, Math.ceil(ms / SLOT_MS))
     return this.#slots.filter(({ number }) => number > oldest && number <= newest)
   }
 
   #slot(now: number): Slot {
-    const number = Math.floor(now / SLOT_MS)
+    // A slot that was told is closed, also when the clock is set back into it.
+    const number = Math.max(slotOf(now), this.#told + 1)
     const last = this.#slots.at(-1)
     // A clock that is set back goes on in the newest one.
     if (last && last.number >= number) return last
@@ -91,10 +121,12 @@ export class WaitStatistics {
   }
 }
 
+const slotOf = (time: number): number => Math.floor(time / SLOT_MS)
+
 export const total = (counts: WaitCounts): number => counts.reduce((sum, count) => sum + count, 0)
 
 /** @returns the sum of several, class by class */
-export function added(all: readonly WaitCounts[]): WaitCounts {
+export function added(all: readonly Readonly<ArrayLike<number>>[]): WaitCounts {
   return Array.from({ length: WAIT_BOUNDS_MS.length + 1 }, (_, i) =>
     all.reduce((sum, counts) => sum + (counts[i] ?? 0), 0),
   )

@@ -81,8 +81,10 @@ export class ErrorCounts {
     this.#addErrors(minute, failures, at)
   }
 
-  /** Fills the windows after a restart. */
+  /** Fills the windows from rows: after a restart, and when a transaction was undone. */
   restore(windows: Windows, sinceMinute: number): void {
+    // What was met in one that was undone has no row.
+    this.#minute = -1
     for (const row of this.#minuteRows(sinceMinute, Number.MAX_SAFE_INTEGER))
       windows.addCalls(row.minute, row.provider, sumsOf(row))
     const queues = this.#rows.sql.exec<{

@@ -34,16 +34,27 @@ export interface FailureObservation {
   readonly count: number
 }
 
+/** What is counted lies in slots of ten seconds; each is told whole when it is over, and once. */
 export interface QueueObservation {
   readonly provider: string
+  /** Now. */
   readonly waiting: number
-  /** Of the turns that left the queue in this interval; null when none did. */
+  /** Of the turns that left the queue in what is told; null when none did. */
   readonly p95WaitMs: number | null
   readonly timedOut: number
 }
 
+/** The last slot that was told of each queue object, by its name. */
+export type ToldSlots = Readonly<Record<string, number>>
+
+export interface QueuesTold {
+  readonly queues: readonly QueueObservation[]
+  /** To be handed in when they are asked next; then what was not heard of this answer is told again. */
+  readonly told: ToldSlots
+}
+
 export interface Observation {
-  /** Ms since the epoch: the end of the interval, and how long it was. */
+  /** Ms since the epoch: the end of the interval, later than that of the one before; and how long it was. */
   readonly at: number
   readonly ms: number
   readonly models: readonly ModelObservation[]
@@ -53,6 +64,8 @@ export interface Observation {
     readonly provider: string
     readonly model: string
     readonly state: 'open' | 'half_open'
+    /** When it was last called, or a call let through; while it is open, now. Ms since the epoch. */
+    readonly heardAt: number
   }[]
   readonly queues: readonly QueueObservation[]
   /** What an operator has paused: `all`, `provider:<name>`, `model:<name>`. */

@@ -27,7 +27,7 @@ export interface Measurement {
 
 export interface View {
   readonly windows: Windows
-  /** Breakers that are not closed now, and since when, ms since the epoch. */
+  /** Breakers that are not closed now and are heard of, and since when, ms since the epoch. */
   readonly breakers: readonly { readonly provider: string; readonly model: string; readonly since: number }[]
 }
 
@@ -49,7 +49,8 @@ export function measure(rule: IncidentRule, view: View, now: number): Measuremen
 
 /** What counts when there is no measurement. */
 export function quiet(rule: IncidentRule, subject: string): Measurement {
-  const text = rule.kind === 'breaker_open' ? 'all breakers are closed' : 'nothing was heard'
+  const text =
+    rule.kind === 'breaker_open' ? 'its breakers are closed, or nobody calls it' : 'nothing was heard'
   return { subject, level: 'clear', value: 0, text }
 }
 

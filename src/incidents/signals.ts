@@ -4,11 +4,12 @@
  */
 import type { Entry, IncidentRecord } from './incident.ts'
 import type { Observation } from './observation.ts'
-import { ALL } from './rules.ts'
+import { ALL, type View } from './rules.ts'
 
 /**
- * A breaker that nobody has spoken of for this long counts as quiet: without calls nothing probes it, and an incident that
- * only the next question of somebody could end would wake people all night.
+ * A breaker that was not heard of for this long counts as quiet, whatever else was told: without calls nothing probes it,
+ * and an incident that only the next question of somebody could end would wake people all night. A fallback is not called
+ * for as long as those before it answer.
  */
 export const STALE_MS = 5 * 60_000
 
@@ -16,8 +17,11 @@ export interface Breaker {
   readonly provider: string
   readonly model: string
   readonly state: 'open' | 'half_open'
-  /** When it left closed, ms since the epoch. */
+  /** When it left closed, ms since the epoch; as all times here. */
   readonly since: number
+  readonly heardAt: number
+  /** Since when it was heard of without a break of {@link STALE_MS}. */
+  readonly heardSince: number
 }
 
 export interface Signals {
@@ -44,9 +48,11 @@ export function nextSignals(
   at: number,
 ): { readonly signals: Signals; readonly changes: readonly SignalChange[] } {
   const known = new Map(before.breakers.map((breaker) => [nameOf(breaker), breaker]))
-  const breakers = observation.breakers.map(({ provider, model, state }): Breaker => {
-    const since = known.get(nameOf({ provider, model }))?.since ?? at
-    return { provider, model, state, since }
+  const breakers = observation.breakers.map(({ provider, model, state, ...told }): Breaker => {
+    const was = known.get(nameOf({ provider, model }))
+    const heardAt = Math.min(told.heardAt, at)
+    const heardSince = was && heardAt - was.heardAt <= STALE_MS ? was.heardSince : heardAt
+    return { provider, model, state, since: was?.since ?? at, heardAt, heardSince }
   })
   const paused = observation.paused.map((what) => ({
     what,
@@ -59,7 +65,9 @@ export function nextSignals(
     ...before.breakers
       .filter((was) => !breakers.some((now) => nameOf(now) === nameOf(was)))
       .map((was) => breakerEntry(was, 'closed', at)),
-    ...paused.filter(({ since }) => since === at).map(({ what }) => pauseEntry(what, 'paused', at)),
+    ...paused
+      .filter(({ what }) => !before.paused.some((was) => was.what === what))
+      .map(({ what }) => pauseEntry(what, 'paused', at)),
     ...before.paused
       .filter(({ what }) => !observation.paused.includes(what))
       .map(({ what }) => pauseEntry(what, 'resumed', at)),
@@ -76,9 +84,11 @@ export function standing(signals: Signals): SignalChange[] {
   ]
 }
 
-/** Breakers that are not closed, as far as anybody still says so. */
-export function breakersNow({ at, breakers }: Signals, now: number): readonly Breaker[] {
-  return now - at <= STALE_MS ? breakers : []
+/** Breakers that are not closed, as far as they are still heard of; and since when that is so. */
+export function breakersNow({ breakers }: Signals, now: number): View['breakers'] {
+  return breakers
+    .filter(({ heardAt }) => now - heardAt <= STALE_MS)
+    .map(({ provider, model, heardSince }) => ({ provider, model, since: heardSince }))
 }
 
 export function concerns({ provider }: SignalChange, { subject }: Pick<IncidentRecord, 'subject'>): boolean {

@@ -49,6 +49,8 @@ export class Breaker {
   #since: number | null
   #why: string | null
   #opened = 0
+  /** When a call of it was counted, or one let through; 0 when that is not known. */
+  #calledAt = 0
   #slots: Slot[] = []
   #failuresInRow = 0
   #refusalsInRow = 0
@@ -88,6 +90,12 @@ export class Breaker {
     return this.#opened
   }
 
+  /** When it was last heard of: now while it is open, for then nobody may call; afterwards calls say so, and probes. */
+  heardAt(now: number): number {
+    if (this.state(now) === 'open') return now
+    return Math.min(now, Math.max(this.#calledAt, this.#open?.until ?? 0))
+  }
+
   state(now: number): BreakerState {
     if (this.#state === 'open' && this.#open && now >= this.#open.until) {
       this.#state = 'half_open'
@@ -105,6 +113,7 @@ export class Breaker {
     this.#leases = this.#leases.filter((until) => until > now)
     if (this.#leases.length >= this.#settings.probes) return false
     this.#leases.push(now + this.#settings.probeLeaseMs)
+    this.#calledAt = now
     return true
   }
 
@@ -113,6 +122,7 @@ export class Breaker {
     const began = call.at - call.durationMs
     // Of before it opened (or closed): the provider may be another by now.
     if (this.#since !== null && began < this.#since) return
+    this.#calledAt = now
     const { outcome } = call
     const neutral = outcome !== 'ok' && !FAILURES[outcome].counts
     if (state === 'open') {

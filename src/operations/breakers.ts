@@ -2,6 +2,7 @@
  * The breakers of all models of all providers, by name. It stores those that are open, makes and forgets the others as
  * they are needed, and tells of every change. When one opens and closes is in `breaker.ts`.
  */
+import type { Observation } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 import { Breaker, type BreakerChange, type BreakerState, type OpenFact } from './breaker.ts'
@@ -40,13 +41,21 @@ export class Breakers {
   readonly #changed: (change: NamedChange) => void
   readonly #all = new Map<string, Named>()
 
-  constructor(settings: BreakerSettings, facts: FactStore, changed: (change: NamedChange) => void) {
+  /** @param isOffered whether this model of this provider may be called at all: nobody would ever close another's breaker */
+  constructor(
+    settings: BreakerSettings,
+    facts: FactStore,
+    changed: (change: NamedChange) => void,
+    isOffered: (provider: string, model: string) => boolean,
+  ) {
     this.#settings = settings
     this.#facts = facts
     this.#changed = changed
     for (const [name, fact] of facts.load('breaker')) {
       const space = name.indexOf(' ')
-      this.#add(name.slice(0, space), name.slice(space + 1), fact as OpenFact)
+      const [provider, model] = [name.slice(0, space), name.slice(space + 1)]
+      if (isOffered(provider, model)) this.#add(provider, model, fact as OpenFact)
+      else facts.remove('breaker', name)
     }
   }
 
@@ -87,6 +96,14 @@ export class Breakers {
       if (state !== 'closed') found.push({ provider, model, state, retryAt: breaker.openFact?.until ?? now })
     }
     return found
+  }
+
+  /** The same, as the incidents are told of them. */
+  observed(now: number): Observation['breakers'] {
+    return [...this.#all.values()].flatMap(({ provider, model, breaker }) => {
+      const state = breaker.state(now)
+      return state === 'closed' ? [] : [{ provider, model, state, heardAt: breaker.heardAt(now) }]
+    })
   }
 
   details(now: number): BreakerDetails[] {

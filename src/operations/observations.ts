@@ -4,10 +4,16 @@
  *
  * An interval in which nothing happened is not told, also not while something is paused or half-open that nobody asks for.
  */
-import type { FailureObservation, Observation, QueueObservation } from '../incidents/observation.ts'
+import type {
+  FailureObservation,
+  Observation,
+  QueueObservation,
+  QueuesTold,
+  ToldSlots,
+} from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import { FailureSums, ModelSums } from './call-sums.ts'
-import type { Pause, UnhealthyModel } from './snapshot.ts'
+import type { Pause } from './snapshot.ts'
 
 export const INTERVAL_MS = 10_000
 /** Ten minutes of intervals. */
@@ -21,10 +27,11 @@ export interface ObservationDeps {
   after(ms: number, run: () => void): () => void
   /** @throws when it was not taken */
   observe(observation: Observation): Promise<void>
-  queues(): Promise<readonly QueueObservation[]>
+  /** @param told as the answer before this one says */
+  queues(told: ToldSlots): Promise<QueuesTold>
   warn(event: string, details: Readonly<Record<string, unknown>>): void
   /** How things are at this time. */
-  condition(): { readonly paused: readonly Pause[]; readonly breakers: readonly UnhealthyModel[] }
+  condition(): { readonly paused: readonly Pause[]; readonly breakers: Observation['breakers'] }
 }
 
 interface Kept {
@@ -39,8 +46,11 @@ export class Observations {
   /** There is something to tell besides sums. */
   #hasNews = false
   #from = 0
+  /** Of the last one that there was something to tell of. */
+  #lastAt = 0
   #cancel: (() => void) | null = null
   #kept: Kept[] = []
+  #toldSlots: ToldSlots = {}
   #isTelling = false
 
   constructor(deps: ObservationDeps) {
@@ -57,10 +67,8 @@ export class Observations {
     this.#begin()
   }
 
-  /** Somebody asked how things are. While they are unusual, that is worth telling: there are calls that are not made. */
+  /** Somebody asked for what is paused or half-open. That is worth telling: of a call that is not made nobody reports. */
   asked(): void {
-    const { paused, breakers } = this.#deps.condition()
-    if (paused.length === 0 && breakers.length === 0) return
     this.#hasNews = true
     this.#begin()
   }
@@ -81,16 +89,18 @@ export class Observations {
   #end(): void {
     this.#cancel?.()
     this.#cancel = null
-    const at = this.#deps.now()
+    const now = this.#deps.now()
     const { paused, breakers } = this.#deps.condition()
     const isOpen = breakers.some(({ state }) => state === 'open')
     if (this.#hasNews || isOpen || !this.#models.isEmpty || !this.#failures.isEmpty) {
+      // It is known by its time: two of one millisecond, or of a clock that was set back, are two.
+      this.#lastAt = Math.max(now, this.#lastAt + 1)
       this.#keep({
-        at,
-        ms: at - this.#from,
+        at: this.#lastAt,
+        ms: now - this.#from,
         models: this.#models.observations(),
         failures: this.#failures.take(),
-        breakers: breakers.map(({ provider, model, state }) => ({ provider, model, state })),
+        breakers,
         paused: paused.map(({ target }) => target),
       })
       this.#models = new ModelSums()
@@ -113,7 +123,7 @@ export class Observations {
     this.#isTelling = true
     try {
       for (let next = this.#kept[0]; next; next = this.#kept[0]) {
-        // Asked once: they are counted from one asking to the next.
+        // Asked once: what they tell is in this one.
         next.queues ??= await this.#queues()
         await this.#inTime(this.#deps.observe({ ...next.observation, queues: next.queues }))
         this.#kept = this.#kept.filter((each) => each !== next)
@@ -128,7 +138,9 @@ export class Observations {
 
   async #queues(): Promise<readonly QueueObservation[]> {
     try {
-      return await this.#inTime(this.#deps.queues())
+      const { queues, told } = await this.#inTime(this.#deps.queues(this.#toldSlots))
+      this.#toldSlots = told
+      return queues
     } catch (error) {
       this.#deps.warn('queues_not_observed', { reason: String(error) })
       return []

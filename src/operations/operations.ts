@@ -4,7 +4,7 @@
  *
  * Plain code over its deps; the object lends storage, time and the ways to others.
  */
-import type { Observation, QueueObservation } from '../incidents/observation.ts'
+import type { Observation, QueuesTold, ToldSlots } from '../incidents/observation.ts'
 import type { CallReport } from '../models/provider-gate.ts'
 import type { BreakerSettings } from '../protocol/breaker-settings.ts'
 import type { SwitchTarget } from '../protocol/operations.ts'
@@ -39,6 +39,8 @@ export interface Batch {
 export interface OperationsDeps {
   readonly breaker: BreakerSettings
   readonly facts: FactStore
+  /** Whether the configuration has this model of this provider. */
+  isOffered(provider: string, model: string): boolean
   now(): number
   /** @returns cancels it */
   after(ms: number, run: () => void): () => void
@@ -51,7 +53,7 @@ export interface OperationsDeps {
   ): number
   /** Takes what was observed; without it nothing is told. @throws when it was not taken */
   readonly observe?: ((observation: Observation) => Promise<void>) | undefined
-  readonly queues?: (() => Promise<readonly QueueObservation[]>) | undefined
+  readonly queues?: ((told: ToldSlots) => Promise<QueuesTold>) | undefined
 }
 
 export interface Overview {
@@ -78,9 +80,14 @@ export class Operations {
 
   constructor(deps: OperationsDeps) {
     this.#deps = deps
-    this.#breakers = new Breakers(deps.breaker, deps.facts, (change) => this.#breakerChanged(change))
+    this.#breakers = new Breakers(
+      deps.breaker,
+      deps.facts,
+      (change) => this.#breakerChanged(change),
+      (provider, model) => deps.isOffered(provider, model),
+    )
     this.#switches = new Switches(deps.facts)
-    const { observe, queues = () => Promise.resolve([]) } = deps
+    const { observe, queues = (told) => Promise.resolve({ queues: [], told }) } = deps
     this.#observations = observe
       ? new Observations({
           now: () => deps.now(),
@@ -90,7 +97,7 @@ export class Operations {
           warn: (event, details) => deps.log(event, details),
           condition: () => ({
             paused: this.#switches.all,
-            breakers: this.#breakers.unhealthy(deps.now()),
+            breakers: this.#breakers.observed(deps.now()),
           }),
         })
       : null
@@ -99,13 +106,18 @@ export class Operations {
   /** Takes what an isolate has to tell, if it has anything, and says what is unusual. */
   sync(batch: Batch | null): Snapshot {
     if (batch && this.#isNew(batch)) this.#take(batch)
-    this.#observations?.asked()
-    return this.#answered(this.#snapshot())
+    const snapshot = this.#snapshot()
+    // Who calls others asks as well, so this alone says nothing of a half-open breaker.
+    if (snapshot.paused.length > 0) this.#observations?.asked()
+    return this.#answered(snapshot)
   }
 
   /** Whether this call may be one of the few of a half-open breaker; one that is closed lets all through. */
   probe(provider: string, model: string): boolean {
-    return this.#answered(this.#breakers.probe(provider, model, this.#deps.now()))
+    const now = this.#deps.now()
+    const isLetThrough = this.#breakers.probe(provider, model, now)
+    if (isLetThrough && this.#breakers.unhealthy(now).length > 0) this.#observations?.asked()
+    return this.#answered(isLetThrough)
   }
 
   /** @returns false when it cannot be paused: too much is */

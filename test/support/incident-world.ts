@@ -46,6 +46,13 @@ export function failures(
   }
 }
 
+/** An observation, as far as it matters; of each breaker there was a call just then, unless something else is said. */
+export interface Observed extends Partial<Omit<Observation, 'breakers'>> {
+  readonly breakers?: readonly (Omit<Observation['breakers'][number], 'heardAt'> & {
+    readonly heardAt?: number
+  })[]
+}
+
 export class IncidentWorld {
   readonly #rows: Rows
   readonly #rules: ReturnType<typeof incidentRules.parse>
@@ -87,13 +94,14 @@ export class IncidentWorld {
     return this.desk
   }
 
-  observe(over: Partial<Observation> = {}): void {
+  observe({ breakers = [], ...over }: Observed = {}): void {
+    const at = over.at ?? this.now
     this.desk.observe({
-      at: this.now,
+      at,
       ms: 10 * SECOND,
       models: [],
       failures: [],
-      breakers: [],
+      breakers: breakers.map((breaker) => ({ heardAt: at, ...breaker })),
       queues: [],
       paused: [],
       ...over,
@@ -112,7 +120,7 @@ export class IncidentWorld {
   }
 
   /** Observes the same every ten seconds. */
-  async keep(ms: number, over: () => Partial<Observation>): Promise<void> {
+  async keep(ms: number, over: () => Observed): Promise<void> {
     for (let passed = 0; passed < ms; passed += 10 * SECOND) {
       await this.pass(10 * SECOND)
       this.observe(over())

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Observation } from '../../src/incidents/observation.ts'
-import { calls, IncidentWorld, MINUTE, SECOND } from '../support/incident-world.ts'
+import { calls, IncidentWorld, MINUTE, SECOND, type Observed } from '../support/incident-world.ts'
 import { MemoryRows } from '../support/memory-rows.ts'
 
 /** Nothing is escalated by time, so that every notice is of what is under test. */
@@ -13,7 +13,7 @@ const QUIET = { escalation: [{ afterMinutes: 0, level: 1 }] }
 const world = (rules: object = {}) => new IncidentWorld(new MemoryRows(), { ...QUIET, ...rules })
 
 const failing = { models: [calls('a', 0, { server: 30 })] }
-const open: Pick<Observation, 'breakers'> = { breakers: [{ provider: 'a', model: 'm', state: 'open' }] }
+const open: Pick<Observed, 'breakers'> = { breakers: [{ provider: 'a', model: 'm', state: 'open' }] }
 const waiting = { queues: [{ provider: 'a', waiting: 50, p95WaitMs: 60_000, timedOut: 0 }] }
 const fine: Partial<Observation> = {
   models: [calls('a', 40)],

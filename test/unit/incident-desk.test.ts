@@ -155,6 +155,23 @@ describe('a breaker', () => {
     // Nothing is left to look after.
     expect(w.alarmsSet).toBe(set)
   })
+
+  test('N3 that nobody calls counts as quiet, whatever is told of others, and from when it is called again', async () => {
+    const { world: w } = world()
+    w.observe(open)
+    const half = (heardAt: number) => () => ({
+      ...good(),
+      breakers: [{ provider: 'a', model: 'm', state: 'half_open' as const, heardAt }],
+    })
+    await w.keep(2 * MINUTE, half(w.now + 15 * SECOND))
+    expect(w.state(1)).toBe('open')
+    await w.keep(10 * MINUTE, half(START + 15 * SECOND))
+    expect(w.state(1)).toBe('resolved')
+    await w.keep(50 * SECOND, half(w.now))
+    expect(w.state(1)).toBe('resolved')
+    await w.keep(20 * SECOND, half(w.now))
+    expect(w.state(1)).toBe('open')
+  })
 })
 
 describe('a notice', () => {
@@ -216,7 +233,9 @@ describe('a restart', () => {
     rows.failure = null
     w.observe(observation)
     w.observe(observation)
-    expect(w.desk.errors('fingerprint', START, START + MINUTE).rows).toMatchObject([{ key: 'x', count: 3 }])
+    expect(w.desk.errors('fingerprint', START, START + MINUTE).rows).toMatchObject([
+      { key: 'x', count: 3, kind: 'server', detail: 'detail of x' },
+    ])
   })
 })
 

@@ -21,6 +21,7 @@ let logged: [string, Readonly<Record<string, unknown>>][]
 let observed: Observation[]
 let observe: (observation: Observation) => Promise<void>
 let queues: () => Promise<readonly QueueObservation[]>
+let offered: readonly string[]
 let operations: Operations
 let batches = 0
 
@@ -44,12 +45,13 @@ const start = (): void => {
   operations = new Operations({
     breaker: breakerSettings.parse({}),
     facts,
+    isOffered: (provider) => offered.includes(provider),
     now: clock.now,
     after: clock.after,
     log: (event, details) => void logged.push([event, details]),
     cost: (_provider, _model, { inputTokens, outputTokens }) => inputTokens + 2 * outputTokens,
     observe: (observation) => observe(observation),
-    queues: () => queues(),
+    queues: async (told) => ({ queues: await queues(), told }),
   })
 }
 
@@ -58,6 +60,7 @@ beforeEach(() => {
   ;[rows, writes, logged, observed] = [new Map(), 0, [], []]
   observe = (observation) => Promise.resolve(void observed.push(observation))
   queues = () => Promise.resolve([])
+  offered = ['one']
   start()
 })
 
@@ -157,6 +160,17 @@ describe('what is unusual', () => {
     expect(rows.size).toBe(0)
   })
 
+  test('K7 of what is not configured any more is forgotten with a restart, pauses apart', () => {
+    tell([...failures(5), ...Array.from({ length: 5 }, () => report('server', { provider: 'two' }))])
+    operations.pause('provider:two', 'costs', 'user:a', false)
+    start()
+    expect(operations.sync(null)).toMatchObject({
+      paused: [{ target: 'provider:two' }],
+      breakers: [{ provider: 'one' }],
+    })
+    expect([...rows.keys()]).toEqual(['breaker/one m', 'pause/provider:two'])
+  })
+
   test('K2 pausing again replaces the reason, and ending what is not paused changes nothing', () => {
     operations.pause('all', 'first', 'user:a', false)
     operations.pause('all', 'second', 'user:b', true)
@@ -208,18 +222,70 @@ describe('observations', () => {
     expect(observed.at(-1)?.paused).toEqual([])
   })
 
-  test('go on while a breaker is open, and while somebody asks for what is paused or half-open', async () => {
+  test('N9 have times that rise, also of changes in one millisecond, and of a clock that is set back', async () => {
+    const flip = (): void => {
+      operations.pause('all', 'costs', 'user:a', false)
+      operations.resume('all', 'user:a')
+    }
+    flip()
+    clock.setBack(5_000)
+    flip()
+    await settle()
+    const times = observed.map(({ at }) => at)
+    expect(observed.map(({ paused }) => paused.length)).toEqual([1, 0, 1, 0])
+    expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b))
+    expect(observed.map(({ ms }) => ms)).toEqual([0, 0, 0, 0])
+  })
+
+  test('go on while a breaker is open, and while somebody asks for what is half-open or paused', async () => {
     tell(failures(5))
     await pass(INTERVAL_MS)
     expect(observed).toHaveLength(2)
     await pass(2 * INTERVAL_MS)
+    operations.sync(null)
+    await settle()
+    expect(observed.at(-1)?.breakers).toMatchObject([{ state: 'half_open' }])
     const quiet = observed.length
+    // Whoever calls others asks how things are as well.
+    operations.sync(null)
     await pass(60_000)
     expect(observed.length).toBe(quiet)
+    operations.probe('one', 'm')
+    await pass(INTERVAL_MS)
+    expect(observed.slice(quiet)).toMatchObject([{ breakers: [{ state: 'half_open' }] }])
+    operations.pause('all', 'costs', 'user:a', false)
+    await settle()
     operations.sync(null)
     await pass(INTERVAL_MS)
-    expect(observed.at(-1)?.breakers).toMatchObject([{ state: 'half_open' }])
-    expect(observed.length).toBeGreaterThan(quiet)
+    expect(observed.slice(quiet + 1)).toMatchObject([{ paused: ['all'] }, { paused: ['all'], models: [] }])
+  })
+
+  test('say of each breaker when it was last called, or a call let through, whoever else is called', async () => {
+    const began = clock.now()
+    tell(failures(5))
+    const heard = async () => {
+      tell([report('ok', { model: 'n' })])
+      await pass(INTERVAL_MS)
+      const [breaker] = observed.at(-1)?.breakers ?? []
+      return breaker && [breaker.state, breaker.heardAt - began]
+    }
+    expect(await heard()).toEqual(['open', 10_000])
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 15_000],
+      ['half_open', 15_000],
+    ])
+    operations.probe('one', 'm')
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 30_000],
+      ['half_open', 30_000],
+    ])
+    tell([report('ok', { probe: true })])
+    expect([await heard(), await heard()]).toEqual([
+      ['half_open', 50_000],
+      ['half_open', 50_000],
+    ])
+    start()
+    expect(await heard()).toEqual(['half_open', 15_000])
   })
 
   test('group failures, those of routes too, up to a bound', async () => {

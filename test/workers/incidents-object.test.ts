@@ -75,13 +75,14 @@ describe('the object', () => {
     paused: [],
     ...over,
   })
-  const open = { breakers: [{ provider: 'a', model: 'm', state: 'open' as const }] }
+  const openAt = (heardAt: number) => ({
+    breakers: [{ provider: 'a', model: 'm', state: 'open' as const, heardAt }],
+  })
 
   test('N3 N9 opens an incident by its alarm, and knows everything after it was evicted at each step', async () => {
     const name = unique()
-    await objectOf(name).observe(
-      observation(Date.now() - 90 * SECOND, { ...open, failures: [failures('x', 7)] }),
-    )
+    const at = Date.now() - 90 * SECOND
+    await objectOf(name).observe(observation(at, { ...openAt(at), failures: [failures('x', 7)] }))
     await evictDurableObject(objectOf(name))
     expect(await runDurableObjectAlarm(objectOf(name))).toBe(true)
     const { incidents } = await objectOf(name).list('open', 10, null)
@@ -109,7 +110,8 @@ describe('the object', () => {
 
   test('N8 hands its notices over by its alarm, and keeps none that were taken', async () => {
     const stub = objectOf()
-    await stub.observe(observation(Date.now() - 90 * SECOND, open))
+    const at = Date.now() - 90 * SECOND
+    await stub.observe(observation(at, openAt(at)))
     await runDurableObjectAlarm(stub)
     await runDurableObjectAlarm(stub)
     await runInDurableObject(stub, async (_, { storage }) => {

@@ -5,11 +5,17 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+import type { CallReport } from '../../src/models/provider-gate.ts'
 import { linkTo } from '../../src/operations/operations-calls.ts'
 import { OperationsLink } from '../../src/operations/operations-link.ts'
 import { callReport } from '../support/call-report.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { unique } from './worker-guest.ts'
+
+/** What the object forgets of others when it starts: this is configured. */
+const MODEL = ['openai', 'test-model'] as const
+const report = (outcome: CallReport['outcome'] = 'ok', more: Partial<CallReport> = {}): CallReport =>
+  callReport(outcome, { provider: MODEL[0], model: MODEL[1], ...more })
 
 const stubOf = (name: string) => env.OPERATIONS.get(env.OPERATIONS.idFromName(name))
 
@@ -49,7 +55,7 @@ async function halfOpen(name: string): Promise<void> {
   await stubOf(name).sync({
     link: 'first',
     number: 1,
-    reports: Array.from({ length: 5 }, () => callReport('server')),
+    reports: Array.from({ length: 5 }, () => report('server')),
     routeFailures: [],
   })
   await runInDurableObject(stubOf(name), (_object, { storage: { sql } }) => {
@@ -69,13 +75,13 @@ describe('what one isolate finds out', () => {
     const name = unique()
     const [here, there] = [isolate(name), isolate(name)]
     await Promise.all([here.gate.fresh(), there.gate.fresh()])
-    for (let i = 0; i < 5; i++) here.gate.report(callReport('timeout'))
+    for (let i = 0; i < 5; i++) here.gate.report(report('timeout'))
     await here.settle()
-    expect(there.gate.verdict('one', 'm')).toEqual({ ok: true })
+    expect(there.gate.verdict(...MODEL)).toEqual({ ok: true })
     there.clock.advance(1_000)
     await there.gate.fresh()
-    expect(there.gate.verdict('one', 'm')).toMatchObject({ ok: false, why: 'breaker_open' })
-    expect(there.gate.verdict('one', 'other')).toEqual({ ok: true })
+    expect(there.gate.verdict(...MODEL)).toMatchObject({ ok: false, why: 'breaker_open' })
+    expect(there.gate.verdict(MODEL[0], 'other')).toEqual({ ok: true })
     expect(there.calls()).toBe(2)
   })
 
@@ -84,22 +90,22 @@ describe('what one isolate finds out', () => {
     const isolates = Array.from({ length: 5 }, () => isolate(name))
     for (const each of isolates) {
       await each.gate.fresh()
-      each.gate.report(callReport('server'))
+      each.gate.report(report('server'))
       await each.settle()
     }
-    expect((await stubOf(name).sync(null)).breakers).toMatchObject([{ provider: 'one', state: 'open' }])
+    expect((await stubOf(name).sync(null)).breakers).toMatchObject([{ provider: MODEL[0], state: 'open' }])
   })
 
   test('survives the death of the object, and its death after that', async () => {
     const name = unique()
     const { gate, settle, clock } = isolate(name)
-    for (let i = 0; i < 5; i++) gate.report(callReport('server'))
+    for (let i = 0; i < 5; i++) gate.report(report('server'))
     await settle()
     await stubOf(name).pause('all', 'costs', 'user:a', true)
     await killed(name)
     clock.advance(1_000)
     await gate.fresh()
-    expect([gate.verdict('one', 'other').ok, gate.pausedForAll(), gate.stopped('one', 'm')]).toEqual([
+    expect([gate.verdict(MODEL[0], 'other').ok, gate.pausedForAll(), gate.stopped(...MODEL)]).toEqual([
       false,
       'costs',
       'costs',
@@ -110,13 +116,13 @@ describe('what one isolate finds out', () => {
     await gate.fresh()
     clock.advance(1_000)
     await gate.fresh()
-    expect([gate.verdict('one', 'm'), gate.pausedForAll()]).toMatchObject([{ why: 'breaker_open' }, null])
+    expect([gate.verdict(...MODEL), gate.pausedForAll()]).toMatchObject([{ why: 'breaker_open' }, null])
   })
 
   test('costs no row while all is well', async () => {
     const name = unique()
     const { gate, settle, clock } = isolate(name)
-    for (let i = 0; i < 50; i++) gate.report(callReport())
+    for (let i = 0; i < 50; i++) gate.report(report())
     await settle()
     clock.advance(1_000)
     await gate.fresh()
@@ -127,14 +133,26 @@ describe('what one isolate finds out', () => {
   })
 })
 
+test('K7 what is not configured any more is forgotten when the object starts', async () => {
+  const name = unique()
+  const reports = Array.from({ length: 5 }, () => [report('server'), callReport('server')]).flat()
+  await stubOf(name).sync({ link: 'first', number: 1, reports, routeFailures: [] })
+  expect((await stubOf(name).sync(null)).breakers).toHaveLength(2)
+  await killed(name)
+  expect((await stubOf(name).sync(null)).breakers).toMatchObject([{ provider: MODEL[0], model: MODEL[1] }])
+  await runInDurableObject(stubOf(name), (_object, { storage: { sql } }) =>
+    expect(sql.exec('SELECT name FROM facts').toArray()).toEqual([{ name: MODEL.join(' ') }]),
+  )
+})
+
 describe('a half-open provider', () => {
   test('K5 is tried by exactly three of fifty who would at once', async () => {
     const name = unique()
     await halfOpen(name)
     const isolates = Array.from({ length: 10 }, () => isolate(name))
-    const tries = isolates.flatMap(({ gate }) => Array.from({ length: 5 }, () => gate.probe('one', 'm')))
+    const tries = isolates.flatMap(({ gate }) => Array.from({ length: 5 }, () => gate.probe(...MODEL)))
     expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(3)
-    expect(await isolates[0]?.gate.probe('one', 'other')).toBe(true)
+    expect(await isolates[0]?.gate.probe(MODEL[0], 'other')).toBe(true)
   })
 
   test('K5 is used by all after two of them succeeded', async () => {
@@ -142,18 +160,15 @@ describe('a half-open provider', () => {
     await halfOpen(name)
     const [here, there] = [isolate(name), isolate(name)]
     await there.gate.fresh()
-    expect(there.gate.verdict('one', 'm')).toEqual({ ok: false, why: 'half_open' })
+    expect(there.gate.verdict(...MODEL)).toEqual({ ok: false, why: 'half_open' })
     for (const each of [here, there]) {
-      expect(await each.gate.probe('one', 'm')).toBe(true)
-      each.gate.report(callReport('ok', { probe: true }))
+      expect(await each.gate.probe(...MODEL)).toBe(true)
+      each.gate.report(report('ok', { probe: true }))
       await each.settle()
     }
     here.clock.advance(1_000)
     await here.gate.fresh()
-    expect([here.gate.verdict('one', 'm'), there.gate.verdict('one', 'm')]).toEqual([
-      { ok: true },
-      { ok: true },
-    ])
+    expect([here.gate.verdict(...MODEL), there.gate.verdict(...MODEL)]).toEqual([{ ok: true }, { ok: true }])
   })
 })
 

@@ -214,8 +214,26 @@ describe('POST /api/admin/providers/:name/reset', () => {
     })
   })
 
+  test('K7 closes what is not configured any more', async () => {
+    const failures = (of: { provider: string; model: string }) =>
+      Array.from({ length: 5 }, () => callReport('server', of))
+    await tell(failures({ provider: 'retired', model: 'm' }))
+    await break5('retired-model')
+    const gone = await reset('retired', {})
+    expect(await gone.json()).toEqual({ provider: 'retired', closed: ['m'] })
+    const model = await reset('openai', { model: 'retired-model' })
+    expect(await model.json()).toEqual({ provider: 'openai', closed: ['retired-model'] })
+    expect((await object().sync(null)).breakers).toEqual([])
+    expect((await entries('breaker_reset')).slice(0, 2)).toMatchObject([
+      { resource: 'provider:openai', details: { model: 'retired-model', closed: 1 } },
+      { resource: 'provider:retired', details: { model: null, closed: 1 } },
+    ])
+    await problemFrom(await reset('retired', {}), 404, 'not_found')
+  })
+
   test('K7 refuses what there is not', async () => {
-    await problemFrom(await reset('acme', {}), 404, 'not_found')
+    for (const name of ['acme', 'no name', '__proto__'])
+      await problemFrom(await reset(encodeURIComponent(name), {}), 404, 'not_found')
     const problem = await problemFrom(await reset('openai', { model: 'gpt-9' }), 422, 'validation_failed')
     expect(problem.field).toBe('model')
     await problemFrom(await reset('openai', {}, moderator), 403, 'forbidden')

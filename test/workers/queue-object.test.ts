@@ -174,6 +174,20 @@ describe('the way to a queue', () => {
     expect(queue.calls({}).tryEnter(queue.provider, () => 10)).toBeUndefined()
   })
 
+  test('leads to what the incidents are told of it, from each object that was ever used', async () => {
+    const queue = new WorkerQueue({ concurrent: 1 })
+    const calls = queue.calls({ concurrent: 2, shards: 2 })
+    const nothing = { provider: queue.provider, waiting: 0, p95WaitMs: null, timedOut: 0 }
+    expect(await calls.observe({})).toEqual({ queues: [nothing], told: {} })
+    await queue.enter(queue.entry('ada'))
+    await queue.enter(queue.entry('ben'))
+    const { queues, told } = await calls.observe({})
+    // Their slot is not over.
+    expect(queues).toEqual([{ ...nothing, waiting: 1 }])
+    expect(Object.keys(told)).toEqual([queue.name])
+    expect((await calls.observe(told)).told[queue.name]).toBeGreaterThanOrEqual(told[queue.name] ?? Infinity)
+  })
+
   test('Q11 takes places in passing, and gives them back once', async () => {
     const queue = new WorkerQueue({ concurrent: 1 })
     await queue

@@ -8,6 +8,7 @@
 import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
+import { providerName } from '../../protocol/ids.ts'
 import { resetBody, switchBody, type ResetAnswer, type SwitchState } from '../../protocol/operations.ts'
 import type { Services } from '../../services.ts'
 import { auditAfter, auditWatching } from '../late-audit.ts'
@@ -27,14 +28,12 @@ export const providerRoutes = new Hono<AppEnv>()
     async (c) => {
       const { model = null } = c.req.valid('json')
       const { services, principal } = c.var
-      const provider = services.providers().find(({ name }) => name === c.req.param('name'))
-      if (!provider) throw new AppError('not_found', 'There is no such provider.')
-      if (model !== null && !provider.models.includes(model))
-        throw new AppError('validation_failed', 'The field "model" names no model of this provider.', {
-          field: 'model',
-        })
-      const answer: ResetAnswer = await services.operations.reset(provider.name, model, principal.userId)
-      await auditAfter(c, 'breaker_reset', `provider:${provider.name}`, {
+      const name = providerName.safeParse(c.req.param('name')).data
+      if (name === undefined) throw new AppError('not_found', NO_PROVIDER)
+      const answer: ResetAnswer = await services.operations.reset(name, model, principal.userId)
+      // What is not configured (any more) and has a breaker can be closed all the same.
+      if (answer.closed.length === 0) mustOffer(services.providers(), name, model)
+      await auditAfter(c, 'breaker_reset', `provider:${name}`, {
         model: model?.slice(0, MAX_DETAIL_CHARS) ?? null,
         closed: answer.closed.length,
       })
@@ -67,6 +66,18 @@ export const switchRoutes = new Hono<AppEnv>().post(
 
 /** Longest text in the details of an entry. */
 const MAX_DETAIL_CHARS = 200
+
+const NO_PROVIDER = 'There is no such provider.'
+
+/** @throws AppError when this provider, or this model of it, is not configured */
+function mustOffer(providers: ReturnType<Services['providers']>, name: string, model: string | null): void {
+  const provider = providers.find((each) => each.name === name)
+  if (!provider) throw new AppError('not_found', NO_PROVIDER)
+  if (model !== null && !provider.models.includes(model))
+    throw new AppError('validation_failed', 'The field "model" names no model of this provider.', {
+      field: 'model',
+    })
+}
 
 function targetsOf(providers: ReturnType<Services['providers']>): Set<string> {
   return new Set([
