@@ -9,7 +9,8 @@ import { guestAnswer } from '../../src/protocol/http.ts'
 import { CuttableLink } from '../support/cuttable-link.ts'
 import { spawnModelServer, type ModelServerProcess } from '../support/model-server-process.ts'
 import { World } from '../support/parley-world.ts'
-import { residentBytesOfUsers } from '../support/process-table.ts'
+import { heapBytes } from '../support/isolate-heap.ts'
+import { residentBytes, userOf } from '../support/process-table.ts'
 import { TestUser } from '../support/test-user.ts'
 import { quietEnv, ROOT } from '../support/wrangler-dev.ts'
 import { MAIN, SECOND } from './asks.ts'
@@ -95,8 +96,17 @@ export class Installation {
   }
 
   /** Of the runtime that holds the objects, in bytes; the proxy that `wrangler dev` puts in front of it is no part of Parley. */
-  memory(): Promise<number> {
-    return residentBytesOfUsers(this.world.group, this.world.persistDir)
+  async memory(): Promise<number> {
+    return await residentBytes(await this.#runtime())
+  }
+
+  /** The heap of Parley's isolate after a collection, in bytes; undefined when it could not be looked at. */
+  async heap(): Promise<number | undefined> {
+    return await heapBytes(await this.#runtime())
+  }
+
+  #runtime(): Promise<number> {
+    return userOf(this.world.persistDir, this.world.group)
   }
 
   /** What the log says of breakers, oldest first. */

@@ -18,6 +18,8 @@ const PEOPLE = 10
 /** As parts of the whole time. */
 const UNPLUGGED = { from: 0.4, to: 0.55 }
 
+/** Each of them stops the world for a moment. */
+const HEAP_SAMPLES = 40
 const SAMPLE_MS = 1_000
 /** Changes to `BREAKER` for a soak of less than some minutes: what is open has to be tried again before it is over. */
 export const SOON = { openMs: 3_000, maxOpenMs: 6_000, windowMs: 10_000 }
@@ -40,8 +42,10 @@ export interface SoakRun {
   readonly breakers: readonly BreakerLine[]
   /** Ms since the epoch. */
   readonly unplugged: { readonly from: number; readonly to: number }
-  /** Bytes, every second. */
+  /** Bytes that are resident, every second. */
   readonly memory: readonly number[]
+  /** Bytes of the isolate's heap, as often as it could be looked at. */
+  readonly heap: readonly number[]
   readonly queues: readonly ProviderQueue[]
 }
 
@@ -65,7 +69,11 @@ export async function soak({ ms, seed, breaker, note = () => {} }: SoakOptions):
     note(`${CONVERSATIONS} conversations, ${Math.round(ms / 1000)} s`)
     const talking = Promise.all(talkers.map((talker) => talker.talk(over.signal)))
     const memory: number[] = []
-    const sampling = sample(memory, installation, over.signal)
+    const heap: number[] = []
+    const sampling = Promise.all([
+      sample(memory, () => installation.memory(), SAMPLE_MS, over.signal),
+      sample(heap, () => installation.heap(), ms / HEAP_SAMPLES, over.signal),
+    ])
     const unplugged = { from: 0, to: 0 }
     const phases = async (): Promise<void> => {
       await pause(ms * UNPLUGGED.from)
@@ -98,16 +106,22 @@ export async function soak({ ms, seed, breaker, note = () => {} }: SoakOptions):
     const stored = new Map(
       talkers.map(({ conversationId }) => [conversationId, world.stored(conversationId)] as const),
     )
-    return { talkers, messages, stored, calls, breakers, unplugged, memory, queues }
+    return { talkers, messages, stored, calls, breakers, unplugged, memory, heap, queues }
   } finally {
     over.abort()
     await installation.end()
   }
 }
 
-async function sample(memory: number[], installation: Installation, signal: AbortSignal): Promise<void> {
+async function sample(
+  into: number[],
+  measure: () => Promise<number | undefined>,
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    memory.push(await installation.memory())
-    await pause(SAMPLE_MS)
+    const measured = await measure()
+    if (measured !== undefined) into.push(measured)
+    await pause(everyMs, undefined, { signal }).catch(() => undefined)
   }
 }

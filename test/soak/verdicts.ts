@@ -36,7 +36,8 @@ export function verdictsOf(run: SoakRun, mostGrowth = 1.2): Verdict[] {
     breakerOpens(run),
     breakerCloses(run),
     waits(run),
-    memory(run, mostGrowth),
+    flat('the heap of the isolate, collected', run.heap, mostGrowth),
+    flat('the resident memory of the runtime', run.memory, mostGrowth),
   ]
 }
 
@@ -159,7 +160,7 @@ function waitsOf(talkers: readonly Talker[], priority: Priority): number[] {
 }
 
 /** Medians, because a moment's peak is no leak; against the second quarter, for in the first all is being made. */
-function memory({ memory: samples }: SoakRun, mostGrowth: number): Verdict {
+function flat(name: string, samples: readonly number[], mostGrowth: number): Verdict {
   const quarter = Math.floor(samples.length / 4)
   const [second, last] = [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)].map((each) =>
     median(each),
@@ -169,7 +170,7 @@ function memory({ memory: samples }: SoakRun, mostGrowth: number): Verdict {
   )
   const growth = (last ?? Infinity) / (second ?? 1)
   return {
-    what: `memory is flat: at most ${Math.round((mostGrowth - 1) * 100)} % more in the last quarter than in the second`,
+    what: `${name} is flat: at most ${Math.round((mostGrowth - 1) * 100)} % more in the last quarter than in the second`,
     found: `${Math.round((second ?? 0) / MIB)} → ${Math.round((last ?? 0) / MIB)} MiB; by tenths ${tenths.join(' ')}`,
     ok: growth <= mostGrowth,
   }

@@ -38,27 +38,37 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(kib) * 1024
 }
 
-/** Of all processes of a group that have files of this folder open, in bytes. */
-export async function residentBytesOfUsers(group: number, folder: string): Promise<number> {
-  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number)
-  const sizes = await Promise.all(
-    pids.map(async (pid) => {
-      // One that ends meanwhile has none.
-      const stat = await readStat(pid).catch(() => undefined)
-      if (stat?.group !== group || !(await hasOpen(pid, folder))) return 0
-      return await residentBytes(pid).catch(() => 0)
-    }),
-  )
-  return sizes.reduce((sum, size) => sum + size, 0)
+/** @throws Error when no process of this group has files of this folder open */
+export async function userOf(folder: string, group: number): Promise<number> {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    const pid = Number(entry)
+    const stat = await readStat(pid).catch(() => undefined)
+    if (stat?.group !== group) continue
+    if ((await openFiles(pid)).some((path) => path.startsWith(folder))) return pid
+  }
+  throw new Error(`nobody in group ${group} uses ${folder}`)
 }
 
-async function hasOpen(pid: number, folder: string): Promise<boolean> {
+/** TCP ports on which a process listens. */
+export async function listeningPorts(pid: number): Promise<number[]> {
+  const sockets = new Set((await openFiles(pid)).map((path) => /^socket:\[(\d+)\]$/.exec(path)?.[1]))
+  const tables = await Promise.all(['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8')))
+  return tables.flatMap((table) =>
+    table.split('\n').flatMap((line) => {
+      // Fields as in proc_pid_net(5): local address, state (0A: listens), inode.
+      const fields = line.trim().split(/\s+/)
+      const isOwn = fields[3] === '0A' && sockets.has(fields[9])
+      return isOwn ? [Number.parseInt(fields[1]?.split(':')[1] ?? '', 16)] : []
+    }),
+  )
+}
+
+/** What the descriptors of a process lead to. */
+async function openFiles(pid: number): Promise<string[]> {
   const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
-  for (const file of files) {
-    const path = await readlink(`/proc/${pid}/fd/${file}`).catch(() => '')
-    if (path.startsWith(folder)) return true
-  }
-  return false
+  // One that is closed meanwhile leads nowhere.
+  return await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')))
 }
 
 /** Fields as in proc_pid_stat(5). */
