@@ -3,7 +3,8 @@
  * what we ask there must reach nothing that only we can reach (server side request forgery).
  *
  * Looked at when it is written down and again before each delivery. What a name resolves to is not seen here: the platform's
- * own network does not route to private ranges. Pure.
+ * own network does not route to private ranges, and hosts of our own zone are asked as anybody asks them (wrangler.toml,
+ * `global_fetch_strictly_public`). Pure.
  */
 
 /** Names that mean this machine or its network, or are never public (RFC 6761, 6762, 8375, 9476, ICANN's `internal`). */
