@@ -62,9 +62,8 @@ export function addressRefusal(text: string, { isLocal, ownHost }: AddressRules)
   const url = new URL(text)
   if (url.protocol !== 'https:' && !(isLocal && url.protocol === 'http:')) return 'must begin with https://'
   if (url.username !== '' || url.password !== '') return 'must not hold a name or a password'
-  // Of `a.example.` the same is meant as of `a.example`.
-  const host = url.hostname.replace(/\.$/, '')
-  if (host === '') return 'names no host'
+  const host = bareHost(url)
+  if (host === null) return 'names no host'
   if (ownHost !== undefined && sameHost(url, ownHost)) return 'is our own'
   const v4 = ipv4(host)
   if (v4 !== null) return refusalOf(isLocal && isLoopbackV4(v4), isPublicV4(v4))
@@ -78,12 +77,18 @@ export function addressRefusal(text: string, { isLocal, ownHost }: AddressRules)
   return isPrivate || !host.includes('.') ? 'names a host that is not public' : null
 }
 
+/** Of `a.example.` the same is meant as of `a.example`. Without its dots it may be a number, so it is read once more. */
+function bareHost({ hostname }: URL): string | null {
+  const bare = `https://${hostname.replace(/\.+$/, '')}`
+  return URL.canParse(bare) ? new URL(bare).hostname : null
+}
+
 const refusalOf = (isOurs: boolean, isPublic: boolean): string | null =>
   isOurs || isPublic ? null : 'holds an address that is not public'
 
 function sameHost({ host, protocol }: URL, ownHost: string): boolean {
   const own = `${protocol}//${ownHost}`
-  return URL.canParse(own) && new URL(own).host.replace(/\.(?=:|$)/, '') === host.replace(/\.(?=:|$)/, '')
+  return URL.canParse(own) && new URL(own).host.replace(/\.+(?=:|$)/, '') === host.replace(/\.+(?=:|$)/, '')
 }
 
 /** As a number; null when it is no IPv4 address. `new URL` has already read decimal, octal and hexadecimal notations. */
