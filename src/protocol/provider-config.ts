@@ -24,8 +24,8 @@ export type Continuation = z.infer<typeof continuation>
 
 export const providerConfig = z
   .strictObject({
-    /** In logs, metrics, health and incidents. */
-    name: providerName,
+    /** In logs, metrics, health and incidents, where `all` stands for all of them together. */
+    name: providerName.refine((name) => name !== 'all', 'must not be "all", which means every provider'),
     kind: z.enum(['openai', 'workers-ai', 'offline']),
     /** Up to and including `/v1`; OpenAI's own without it. Of `openai` only. */
     baseUrl: z.url({ protocol: /^https?$/ }).optional(),

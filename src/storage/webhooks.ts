@@ -1,9 +1,12 @@
 /**
  * Endpoints of webhooks in D1, and what became of deliveries. Secrets are sealed texts here; who may have endpoints, and
  * when one is disabled, is decided in `webhooks/`. An owner of null stands for the operators.
+ *
+ * A secret that is made is one transaction with its entry of the audit trail: neither is there without the other.
  */
 import { drizzle } from 'drizzle-orm/d1'
 import { and, desc, eq, gte, isNull, type SQL } from 'drizzle-orm'
+import { entryStatements, FIRST_GUARD_VALUE, type Guard, type NewEntry } from './audit.ts'
 import { webhookDeliveries, webhooks } from './webhooks-schema.ts'
 
 export type WebhookRow = typeof webhooks.$inferSelect
@@ -16,17 +19,28 @@ const SUCCESS_EVERY_MS = 60_000
 const ownedBy = (ownerId: string | null): SQL =>
   ownerId === null ? isNull(webhooks.ownerId) : eq(webhooks.ownerId, ownerId)
 
-/** @returns false when this owner has as many as they may */
-export async function createWebhook(db: D1Database, webhook: NewWebhook, most: number): Promise<boolean> {
+/**
+ * @param entry of the trail that says so; of the time of creation
+ * @returns false when this owner has as many as they may
+ */
+export async function createWebhook(
+  db: D1Database,
+  webhook: NewWebhook,
+  most: number,
+  entry: NewEntry,
+): Promise<boolean> {
   const { id, ownerId, url, events, secret, createdAt } = webhook
-  const { meta } = await db
+  const hasRoom = (first: number): string =>
+    `(SELECT count(*) FROM webhooks WHERE owner_id IS ?${first}) < ?${first + 1}`
+  const guard: Guard = { sql: hasRoom(FIRST_GUARD_VALUE), values: [ownerId, most] }
+  const add = db
     .prepare(
-      `INSERT INTO webhooks (id, owner_id, url, events, secret, created_at, dead_in_a_row)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0 WHERE (SELECT count(*) FROM webhooks WHERE owner_id IS ?2) < ?7`,
+      `INSERT INTO webhooks (id, url, events, secret, created_at, owner_id, dead_in_a_row)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0 WHERE ${hasRoom(6)}`,
     )
-    .bind(id, ownerId, url, events, secret, createdAt, most)
-    .run()
-  return meta.changes > 0
+    .bind(id, url, events, secret, createdAt, ownerId, most)
+  const results = await db.batch([...entryStatements(db, entry, createdAt, guard), add])
+  return results.at(-1)?.meta.changes === 1
 }
 
 /** Newest first. */
@@ -66,22 +80,40 @@ export async function removeWebhook(db: D1Database, ownerId: string | null, id: 
   return (removed?.meta.changes ?? 0) > 0
 }
 
-/** The secret that was becomes the previous one, but for one that nobody could read. */
+/** What signs from now on: the newest, and the previous one until its time. */
+export type NewSecret = Pick<WebhookRow, 'secret' | 'previousSecret' | 'previousUntil'>
+
+/**
+ * Only while the row holds the secrets that this was decided on: of two at once, one is made.
+ *
+ * @param entry of the trail that says so
+ * @param now ms since the epoch, of the entry
+ * @returns whether it is disabled now, as it is not because of a secret that nobody could read; null when nothing changed
+ */
 export async function replaceSecret(
   db: D1Database,
-  id: string,
-  secret: string,
-  previous: { readonly secret: string; readonly until: number } | null,
-): Promise<void> {
-  await db
+  { id, secret, previousSecret }: Pick<WebhookRow, 'id' | 'secret' | 'previousSecret'>,
+  next: NewSecret,
+  entry: NewEntry,
+  now: number,
+): Promise<Pick<WebhookRow, 'disabledAt' | 'disabledReason'> | null> {
+  const asRead = (first: number): string =>
+    `id = ?${first} AND secret = ?${first + 1} AND previous_secret IS ?${first + 2}`
+  const values = [id, secret, previousSecret]
+  const guard: Guard = {
+    sql: `EXISTS (SELECT 1 FROM webhooks WHERE ${asRead(FIRST_GUARD_VALUE)})`,
+    values,
+  }
+  const update = db
     .prepare(
-      `UPDATE webhooks SET secret = ?2, previous_secret = ?3, previous_until = ?4,
+      `UPDATE webhooks SET secret = ?1, previous_secret = ?2, previous_until = ?3,
          disabled_at = CASE disabled_reason WHEN 'secret_unreadable' THEN NULL ELSE disabled_at END,
          disabled_reason = CASE disabled_reason WHEN 'secret_unreadable' THEN NULL ELSE disabled_reason END
-       WHERE id = ?1`,
+       WHERE ${asRead(4)} RETURNING disabled_at AS disabledAt, disabled_reason AS disabledReason`,
     )
-    .bind(id, secret, previous?.secret ?? null, previous?.until ?? null)
-    .run()
+    .bind(next.secret, next.previousSecret, next.previousUntil, ...values)
+  const results = await db.batch<WebhookRow>([...entryStatements(db, entry, now, guard), update])
+  return results.at(-1)?.results[0] ?? null
 }
 
 /** Only while the row holds what was sealed before: a rotation that came between stays. */

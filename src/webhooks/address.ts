@@ -3,7 +3,8 @@
  * what we ask there must reach nothing that only we can reach (server side request forgery).
  *
  * Looked at when it is written down and again before each delivery. What a name resolves to is not seen here: the platform's
- * own network does not route to private ranges. Pure.
+ * own network does not route to private ranges, and hosts of our own zone are asked as anybody asks them (wrangler.toml,
+ * `global_fetch_strictly_public`). Pure.
  */
 
 /** Names that mean this machine or its network, or are never public (RFC 6761, 6762, 8375, 9476, ICANN's `internal`). */
@@ -61,9 +62,8 @@ export function addressRefusal(text: string, { isLocal, ownHost }: AddressRules)
   const url = new URL(text)
   if (url.protocol !== 'https:' && !(isLocal && url.protocol === 'http:')) return 'must begin with https://'
   if (url.username !== '' || url.password !== '') return 'must not hold a name or a password'
-  // Of `a.example.` the same is meant as of `a.example`.
-  const host = url.hostname.replace(/\.$/, '')
-  if (host === '') return 'names no host'
+  const host = bareHost(url)
+  if (host === null) return 'names no host'
   if (ownHost !== undefined && sameHost(url, ownHost)) return 'is our own'
   const v4 = ipv4(host)
   if (v4 !== null) return refusalOf(isLocal && isLoopbackV4(v4), isPublicV4(v4))
@@ -77,12 +77,18 @@ export function addressRefusal(text: string, { isLocal, ownHost }: AddressRules)
   return isPrivate || !host.includes('.') ? 'names a host that is not public' : null
 }
 
+/** Of `a.example.` the same is meant as of `a.example`. Without its dots it may be a number, so it is read once more. */
+function bareHost({ hostname }: URL): string | null {
+  const bare = `https://${hostname.replace(/\.+$/, '')}`
+  return URL.canParse(bare) ? new URL(bare).hostname : null
+}
+
 const refusalOf = (isOurs: boolean, isPublic: boolean): string | null =>
   isOurs || isPublic ? null : 'holds an address that is not public'
 
 function sameHost({ host, protocol }: URL, ownHost: string): boolean {
   const own = `${protocol}//${ownHost}`
-  return URL.canParse(own) && new URL(own).host.replace(/\.(?=:|$)/, '') === host.replace(/\.(?=:|$)/, '')
+  return URL.canParse(own) && new URL(own).host.replace(/\.+(?=:|$)/, '') === host.replace(/\.+(?=:|$)/, '')
 }
 
 /** As a number; null when it is no IPv4 address. `new URL` has already read decimal, octal and hexadecimal notations. */

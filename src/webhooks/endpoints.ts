@@ -1,9 +1,11 @@
 /**
  * Endpoints as their owners handle them: made, listed, rotated, tried, removed. A secret leaves here when it is made and
- * never again. Who may, and what is written to the audit trail, is decided by the routes; sending is `delivery.ts`.
+ * never again; that it was made is in the audit trail with it. Who may, and what else is written there, is decided by the
+ * routes; sending is `delivery.ts`.
  */
 import { AppError } from '../errors.ts'
 import type { Delivery, Webhook, WebhookSecretAnswer } from '../protocol/webhooks.ts'
+import type { ChangedBy } from '../storage/people.ts'
 import * as store from '../storage/webhooks.ts'
 import { addressRefusal } from './address.ts'
 import type { Target } from './attempt.ts'
@@ -56,6 +58,7 @@ export class Endpoints {
     ownerId: string | null,
     { url, events }: { readonly url: string; readonly events: readonly string[] },
     ownHost: string,
+    by: ChangedBy,
   ): Promise<WebhookSecretAnswer> {
     const { db, seals, delivery } = this.#deps
     const refusal = addressRefusal(url, { ...delivery.rules, ownHost })
@@ -70,7 +73,13 @@ export class Endpoints {
       secret: await seals.seal(id, secret),
       createdAt: delivery.now(),
     }
-    if (!(await store.createWebhook(db, row, MAX_ENDPOINTS)))
+    const entry = {
+      ...by,
+      action: 'webhook_created',
+      resource: `webhook:${id}`,
+      details: { events: row.events },
+    } as const
+    if (!(await store.createWebhook(db, row, MAX_ENDPOINTS, entry)))
       throw new AppError('conflict', `There are ${MAX_ENDPOINTS} webhooks: remove one first.`)
     this.#deps.added(ownerId)
     return { ...shown({ ...row, ...FRESH }), secret }
@@ -82,16 +91,23 @@ export class Endpoints {
     if (!(await store.removeWebhook(this.#deps.db, ownerId, id))) throw noSuch()
   }
 
-  /** The secret that was goes on signing beside the new one for {@link ROTATION_MS}. @throws AppError `not_found`, `conflict` */
-  async rotate(ownerId: string | null, id: string): Promise<WebhookSecretAnswer> {
+  /**
+   * The secret that was goes on signing beside the new one for {@link ROTATION_MS}. If it was rotated within that time
+   * already, the secret that was then replaced goes on instead: the one since may have been told to nobody.
+   *
+   * @throws AppError `not_found`, `conflict`
+   */
+  async rotate(ownerId: string | null, id: string, by: ChangedBy): Promise<WebhookSecretAnswer> {
     const { db, seals, delivery } = this.#deps
     refuseConfigured(ownerId, id)
     const row = await this.#find(ownerId, id)
     const secret = newWebhookSecret()
-    const known = await seals.open(id, row.secret)
-    const previous = known === null ? null : { secret: row.secret, until: delivery.now() + ROTATION_MS }
-    await store.replaceSecret(db, id, await seals.seal(id, secret), previous)
-    return { ...shown(await this.#find(ownerId, id)), secret }
+    const next = { secret: await seals.seal(id, secret), ...(await this.#signingOn(row)) }
+    const entry = { ...by, action: 'webhook_rotated', resource: `webhook:${id}` } as const
+    const changed = await store.replaceSecret(db, row, next, entry, delivery.now())
+    if (!changed)
+      throw new AppError('conflict', 'This webhook was just changed by somebody else. Look again.')
+    return { ...shown({ ...row, ...changed }), secret }
   }
 
   /** One attempt, now; one that succeeds enables what was disabled. @throws AppError `not_found`, `conflict` */
@@ -170,13 +186,29 @@ export class Endpoints {
       : { state: 'closed' }
   }
 
-  async #open(row: store.WebhookRow): Promise<({ state: 'open' } & Target) | { state: 'secret_unreadable' }> {
+  /** What signs beside the newest secret now. */
+  async #previous(row: store.WebhookRow): Promise<{ sealed: string; opened: string; until: number } | null> {
     const { seals, delivery } = this.#deps
-    const secret = await seals.open(row.id, row.secret)
+    const { previousSecret: sealed, previousUntil: until } = row
+    if (sealed === null || until === null || delivery.now() >= until) return null
+    const opened = await seals.open(row.id, sealed)
+    return opened === null ? null : { sealed, opened, until }
+  }
+
+  /** What signs beside a secret that is made now; none when nobody could read it. */
+  async #signingOn(row: store.WebhookRow): Promise<Omit<store.NewSecret, 'secret'>> {
+    const { seals, delivery } = this.#deps
+    const previous = await this.#previous(row)
+    if (previous) return { previousSecret: previous.sealed, previousUntil: previous.until }
+    return (await seals.open(row.id, row.secret)) === null
+      ? { previousSecret: null, previousUntil: null }
+      : { previousSecret: row.secret, previousUntil: delivery.now() + ROTATION_MS }
+  }
+
+  async #open(row: store.WebhookRow): Promise<({ state: 'open' } & Target) | { state: 'secret_unreadable' }> {
+    const secret = await this.#deps.seals.open(row.id, row.secret)
     if (secret === null) return { state: 'secret_unreadable' }
-    const { previousSecret, previousUntil } = row
-    const isRotating = previousSecret !== null && previousUntil !== null && delivery.now() < previousUntil
-    const previous = isRotating ? await seals.open(row.id, previousSecret) : null
+    const previous = (await this.#previous(row))?.opened ?? null
     return { state: 'open', url: row.url, secrets: previous === null ? [secret] : [secret, previous] }
   }
 }

@@ -41,9 +41,18 @@ describe('in production', () => {
     ['a name', 'https://me@hooks.example/'],
     ['our own', 'https://chat.example/api/admin/users'],
     ['our own', 'https://CHAT.example./api/admin/users'],
+    ['our own', 'https://chat.example../api/admin/users'],
+    ['our own', 'https://chat.example..:443/'],
     ['our own', 'https://chat.example:443/'],
     ['loopback', 'https://localhost/'],
     ['loopback', 'https://LOCALHOST.:8080/'],
+    ['loopback with two dots', 'https://localhost../'],
+    ['loopback with two dots', 'https://127.0.0.1../'],
+    ['loopback with three dots', 'https://127.0.0.1...:8080/'],
+    ['loopback in octal, with two dots', 'https://0177.0.0.1../'],
+    ['loopback in short, with two dots', 'https://0x7f.1../'],
+    ['a number that is no address, with two dots', 'https://1.2.3.999../'],
+    ['nothing but dots', 'https://../'],
     ['loopback', 'https://a.localhost/'],
     ['loopback', 'https://127.0.0.1/'],
     ['loopback', 'https://127.255.0.9/'],
@@ -118,7 +127,8 @@ describe('in production', () => {
           `[::ffff:${hex.slice(0, 4)}:${hex.slice(4)}]`,
           `[64:ff9b::${dotted(n)}]`,
         ])
-          expect(addressRefusal(`https://${host}/`, production), host).not.toBeNull()
+          for (const dots of host.startsWith('[') ? [''] : ['', '.', '..', '...'])
+            expect(addressRefusal(`https://${host}${dots}/`, production), host + dots).not.toBeNull()
       }),
     )
   })

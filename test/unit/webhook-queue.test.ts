@@ -3,8 +3,10 @@
  * and what is asked of the database for people without endpoints. Pure; time and chance are handed in.
  */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { unstable_readConfig as readConfig } from 'wrangler'
 import { turnEvents } from '../../src/webhooks/turn-events.ts'
 import type { WebhookEvent } from '../../src/webhooks/event.ts'
 import { batchesOf, fitting, MAX_DATA_BYTES, queueMessage } from '../../src/webhooks/queue-message.ts'
@@ -225,4 +227,13 @@ test('H6 the platform makes as many attempts as the schedule counts, in both env
     expect(settings).toContain(`max_retries = ${MAX_ATTEMPTS - 1}\n`)
     expect(settings).toContain('dead_letter_queue = "parley-webhooks-dead"')
   }
+})
+
+test.each([
+  ['at the top level', undefined],
+  ['in production', 'production'],
+])('H5 a host of our own zone is asked as anybody asks it, as wrangler reads it %s', (_, environment) => {
+  const config = fileURLToPath(new URL('../../wrangler.toml', import.meta.url))
+  const { compatibility_flags } = readConfig({ config, env: environment }, { hideWarnings: true })
+  expect(compatibility_flags).toEqual(['nodejs_compat', 'global_fetch_strictly_public'])
 })

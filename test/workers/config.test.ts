@@ -75,6 +75,10 @@ describe('the configuration', () => {
       [{ MODEL_PROVIDERS: '[]' }, 'MODEL_PROVIDERS'],
       [{ MODEL_PROVIDERS: '[{"name":"a","kind":"openai"}]' }, 'MODEL_PROVIDERS.0.models'],
       [{ MODEL_PROVIDERS: '[{"name":"A","kind":"offline"}]' }, 'MODEL_PROVIDERS.0.name'],
+      [
+        { MODEL_PROVIDERS: '[{"name":"all","kind":"offline"}]' },
+        'MODEL_PROVIDERS.0.name is invalid: must not be "all"',
+      ],
       [{ MODEL_PROVIDERS: '[{"name":"a","kind":"offline","key":"sk-1"}]' }, 'MODEL_PROVIDERS.0.key'],
       [{ INCIDENT_RULES: '{"rules":{"error_rate":{"open":5}}}' }, 'INCIDENT_RULES.rules.error_rate.close'],
       [{ BREAKER: '{"failureShare":0}' }, 'BREAKER.failureShare'],

@@ -77,6 +77,7 @@ describe('an endpoint', () => {
     )
     expect(tries.filter(({ status }) => status === 201)).toHaveLength(10)
     expect(tries.filter(({ status }) => status === 409)).toHaveLength(5)
+    expect(await trailOf({ actor: ada.id, action: 'webhook_created' })).toHaveLength(10)
   })
 
   test('H4 of the operators is any admin’s to handle', async () => {

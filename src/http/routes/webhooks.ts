@@ -3,10 +3,11 @@
  * A secret is in the answer that makes it, and nowhere else. The trail holds ids and names of events, never an address,
  * because an address may hold a token.
  */
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import type { RoleAction } from '../../protocol/permissions.ts'
 import * as shapes from '../../protocol/webhooks.ts'
+import { callerOf } from '../caller.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -30,6 +31,12 @@ export const adminWebhookRoutes = routesOf({
   ownerOf: () => null,
 })
 
+/** Who asks, from where: for the entry that is written with a secret. */
+function byOf(c: Context<AppEnv>) {
+  const { principal: actor, requestId } = c.var
+  return { actor, requestId, ...callerOf(c) }
+}
+
 function routesOf({ action, body, ownerOf }: Whose) {
   return new Hono<AppEnv>()
     .get('/', permit(action), async (c) => {
@@ -41,8 +48,7 @@ function routesOf({ action, body, ownerOf }: Whose) {
       const { services, principal } = c.var
       const { host } = new URL(c.req.url)
       const wanted = c.req.valid('json')
-      const made = await services.webhooks.endpoints.create(ownerOf(principal.userId), wanted, host)
-      await c.var.audit('webhook_created', `webhook:${made.id}`, { events: made.events.join(' ') })
+      const made = await services.webhooks.endpoints.create(ownerOf(principal.userId), wanted, host, byOf(c))
       return c.json(made satisfies shapes.WebhookSecretAnswer, 201)
     })
     .delete('/:id', permit(action), validate('param', shapes.webhookParam), async (c) => {
@@ -55,8 +61,7 @@ function routesOf({ action, body, ownerOf }: Whose) {
     .post('/:id/rotate', permit(action), validate('param', shapes.webhookParam), async (c) => {
       const { services, principal } = c.var
       const { id } = c.req.valid('param')
-      const rotated = await services.webhooks.endpoints.rotate(ownerOf(principal.userId), id)
-      await c.var.audit('webhook_rotated', `webhook:${id}`)
+      const rotated = await services.webhooks.endpoints.rotate(ownerOf(principal.userId), id, byOf(c))
       return c.json(rotated satisfies shapes.WebhookSecretAnswer)
     })
     .post('/:id/test', permit(action), validate('param', shapes.webhookParam), async (c) => {
