@@ -17,6 +17,7 @@ import type { Logger } from './observability/logger.ts'
 import type { Principal } from './protocol/principal.ts'
 import * as accounts from './storage/accounts.ts'
 import * as keys from './storage/api-keys.ts'
+import type { NewEntry } from './storage/audit.ts'
 import * as sessions from './storage/sessions.ts'
 
 export interface Identity {
@@ -31,7 +32,8 @@ export interface Identity {
   /** Whether a guest's token of this id is of the past. */
   isRegistered(id: string): Promise<boolean>
   readonly keys: {
-    create(key: keys.ServiceKeyRow, most: number): Promise<boolean>
+    /** @param entry of the trail that says so: written with the key, or neither */
+    create(key: keys.ServiceKeyRow, most: number, entry: NewEntry): Promise<boolean>
     list(ownerId: string): Promise<keys.ServiceKeyRow[]>
     /** @returns whether it was there; that it serves no more is for the caller to tell its limiter object, at once */
     remove(ownerId: string, id: string): Promise<boolean>
@@ -95,7 +97,7 @@ export function createIdentity({ env, config, logger, tokens, voidTokens }: Iden
     welcome: (address) => welcome(env, config.NEWCOMERS_PER_HOUR, address),
     isRegistered: (id) => accounts.isRegistered(db, id),
     keys: {
-      create: (key, most) => keys.createServiceKey(db, key, most),
+      create: (key, most, entry) => keys.createServiceKey(db, key, most, entry),
       list: (ownerId) => keys.serviceKeysOf(db, ownerId),
       remove: async (ownerId, id) => {
         const wasThere = await keys.removeServiceKey(db, ownerId, id)

@@ -5,20 +5,32 @@
 import { and, desc, eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { serviceKeys, users } from './accounts-schema.ts'
+import { entryStatements, FIRST_GUARD_VALUE, type Guard, type NewEntry } from './audit.ts'
 
 export type ServiceKeyRow = typeof serviceKeys.$inferSelect
 
-/** @returns false when this person has as many keys as they may */
-export async function createServiceKey(db: D1Database, key: ServiceKeyRow, most: number): Promise<boolean> {
+/**
+ * @param entry of the trail that says so: written with the key or not at all, for an erasure finds by it what the key wrote
+ * @returns false when this person has as many keys as they may
+ */
+export async function createServiceKey(
+  db: D1Database,
+  key: ServiceKeyRow,
+  most: number,
+  entry: NewEntry,
+): Promise<boolean> {
   const { id, ownerId, name, hash, scopes, createdAt, expiresAt } = key
-  const { meta } = await db
+  const hasRoom = (first: number): string =>
+    `(SELECT count(*) FROM service_keys WHERE owner_id = ?${first}) < ?${first + 1}`
+  const guard: Guard = { sql: hasRoom(FIRST_GUARD_VALUE), values: [ownerId, most] }
+  const add = db
     .prepare(
-      `INSERT INTO service_keys (id, owner_id, name, hash, scopes, created_at, expires_at)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE (SELECT count(*) FROM service_keys WHERE owner_id = ?2) < ?8`,
+      `INSERT INTO service_keys (id, name, hash, scopes, created_at, expires_at, owner_id)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ${hasRoom(7)}`,
     )
-    .bind(id, ownerId, name, hash, scopes, createdAt, expiresAt, most)
-    .run()
-  return meta.changes > 0
+    .bind(id, name, hash, scopes, createdAt, expiresAt, ownerId, most)
+  const results = await db.batch([...entryStatements(db, entry, createdAt, guard), add])
+  return results.at(-1)?.meta.changes === 1
 }
 
 /** Newest first. */

@@ -9,6 +9,7 @@ import type { ChatAnswer } from '../../src/protocol/http.ts'
 import { usageAnswer } from '../../src/protocol/usage.ts'
 import { askWith } from './http-checks.ts'
 import { limiterOf, tellAll } from './limited-people.ts'
+import { personWith, trailOf, whileNotInTrail } from './people.ts'
 import { Account, send } from './worker-account.ts'
 import { message, problemOf, unique } from './worker-guest.ts'
 
@@ -157,6 +158,17 @@ describe('a service key', () => {
     const problem = await problemOf(response)
     expect(problem).toMatchObject({ status: 422 })
     expect(problem.field?.split('.')[0]).toBe(field)
+  })
+
+  test('A10 is not made when the trail cannot say so', async () => {
+    const ada = await personWith('user')
+    const body = { name: 'CI', scopes: ['chat'] }
+    await whileNotInTrail('key_created', async () => {
+      expect((await ada.request('POST', '/api/keys', body)).status).toBe(500)
+    })
+    expect(await (await ada.request('GET', '/api/keys')).json()).toEqual({ keys: [] })
+    expect((await ada.request('POST', '/api/keys', body)).status).toBe(201)
+    expect(await trailOf({ actor: ada.id, action: 'key_created' })).toHaveLength(1)
   })
 
   test('A10 of somebody who is suspended is refused in an isolate that asks', async () => {

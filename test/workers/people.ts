@@ -54,3 +54,16 @@ export async function signedIn(id: string, role: Role, name = 'Somebody', plan =
 export async function trailOf(filter: Parameters<typeof listEntries>[1]): Promise<AuditEntry[]> {
   return (await listEntries(env.DB, filter, 200, null)).entries
 }
+
+/** As when the database refuses it: of what is in one transaction with the entry, nothing happens. */
+export async function whileNotInTrail(action: string, work: () => Promise<void>): Promise<void> {
+  await env.DB.prepare(
+    `CREATE TRIGGER not_in_trail BEFORE INSERT ON audit WHEN NEW.action = '${action}'
+     BEGIN SELECT RAISE(ABORT, 'cannot be written'); END`,
+  ).run()
+  try {
+    await work()
+  } finally {
+    await env.DB.prepare('DROP TRIGGER not_in_trail').run()
+  }
+}

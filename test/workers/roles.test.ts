@@ -117,7 +117,9 @@ async function tokenOf(caller: Caller): Promise<string> {
   const { id, text, hash } = await makeKey()
   const scopes = { c: 'chat', r: 'read', b: 'chat read', n: '' }[caller]
   const key = { id, ownerId: owner.id, name: 'CI', hash, scopes, createdAt: Date.now(), expiresAt: null }
-  await createServices(env as unknown as Env).identity.keys.create(key, 10)
+  const from = { requestId: 'r', address: null, agent: null }
+  const entry = { action: 'key_created', actor: { userId: owner.id, role: 'user' }, ...from } as const
+  await createServices(env as unknown as Env).identity.keys.create(key, 10, entry)
   return text
 }
 

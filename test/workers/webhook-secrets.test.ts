@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { webhookSecretAnswer } from '../../src/protocol/webhooks.ts'
 import { createServices } from '../../src/services.ts'
-import { personWith, trailOf } from './people.ts'
+import { personWith, trailOf, whileNotInTrail } from './people.ts'
 import { consume, endpointsOf, messageFor, newEndpoint, type Asker } from './webhook-endpoints.ts'
 import { problemOf } from './worker-guest.ts'
 
@@ -20,19 +20,6 @@ const previousOf = (id: string) =>
 
 const setPrevious = (id: string, column: 'previous_secret' | 'previous_until', value: string | number) =>
   env.DB.prepare(`UPDATE webhooks SET ${column} = ? WHERE id = ?`).bind(value, id).run()
-
-/** As when the database refuses it: of what is in one transaction with the entry, nothing happens. */
-async function whileNotInTrail(action: string, work: () => Promise<void>): Promise<void> {
-  await env.DB.prepare(
-    `CREATE TRIGGER not_in_trail BEFORE INSERT ON audit WHEN NEW.action = '${action}'
-     BEGIN SELECT RAISE(ABORT, 'cannot be written'); END`,
-  ).run()
-  try {
-    await work()
-  } finally {
-    await env.DB.prepare('DROP TRIGGER not_in_trail').run()
-  }
-}
 
 describe('rotating again', () => {
   test('H3 within a day keeps the secret that was replaced first, until its day is over', async () => {

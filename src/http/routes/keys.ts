@@ -9,6 +9,7 @@ import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import * as shapes from '../../protocol/accounts.ts'
 import type { Scope } from '../../protocol/permissions.ts'
+import { callerOf } from '../caller.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -38,10 +39,17 @@ export const keyRoutes = new Hono<AppEnv>()
       createdAt,
       expiresAt: expiresInDays === undefined ? null : createdAt + expiresInDays * DAY_MS,
     }
-    if (!(await services.identity.keys.create(key, MAX_KEYS))) {
+    const entry = {
+      action: 'key_created',
+      actor: principal,
+      resource: `key:${id}`,
+      details: { scopes: key.scopes },
+      requestId: c.var.requestId,
+      ...callerOf(c),
+    } as const
+    if (!(await services.identity.keys.create(key, MAX_KEYS, entry))) {
       throw new AppError('conflict', `You have ${MAX_KEYS} keys: revoke one first.`)
     }
-    await c.var.audit('key_created', `key:${id}`, { scopes: key.scopes })
     const answer: shapes.CreatedKeyAnswer = { ...shown(key), key: text }
     return c.json(answer, 201)
   })
