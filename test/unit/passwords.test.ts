@@ -138,17 +138,13 @@ describe('a chosen password', () => {
       minLength: 16,
       maxLength: 16,
     })
-    let refused = 0
-    fc.assert(
-      fc.property(fc.uuid(), (uuid) => common.complaint(uuid, 'ada@corp.example') === null),
-      { numRuns: 300 },
-    )
-    fc.assert(
-      fc.property(letters, (text) => {
-        if (common.complaint(text, 'ada@corp.example') !== null && new Set(text).size > 8) refused += 1
-      }),
-    )
-    expect(refused).toBe(0)
+    // Without its bias to what is small and repeats itself, which nobody draws.
+    for (const drawn of [fc.noBias(fc.uuid()), fc.noBias(letters)]) {
+      fc.assert(
+        fc.property(drawn, (text) => common.complaint(text, 'ada@corp.example') === null),
+        { numRuns: 300 },
+      )
+    }
   })
 })
 
