@@ -35,7 +35,8 @@ beforeAll(async () => {
       INCIDENT_RULES: JSON.stringify({
         rules: {
           breaker_open: { ...SECOND, open: 2 },
-          error_rate: { ...SECOND, open: 20, minCalls: 3 },
+          // Its window holds what was for minutes after the provider is back, and the incident with it: that is for unit tests.
+          error_rate: null,
           first_token_p95: null,
           queue_wait: null,
           budget_burn: null,
