@@ -139,9 +139,10 @@ export class LogReader {
     }
     // The one that did not fit, too: with the next turn it is the same, or a newer one.
     this.#recent = new Map([...path, ...(row ? [row] : [])].map((each) => [each.number, each]))
-    const rows = path.toReversed().map((each) => ({ ...each, tokens: each.tokens + TOKENS_PER_MESSAGE }))
+    const rows = path.toReversed()
+    const counted = (each: ContextRow) => ({ ...each, tokens: each.tokens + TOKENS_PER_MESSAGE })
     const messages = rows
-      .slice(row ? stableStart(rows, budget) : 0)
+      .slice(row ? stableStart(rows.map(counted), budget) : 0)
       .filter(({ content }) => content !== '')
       .map(({ role, content }): ModelMessage => ({ role, content }))
     while (messages.length > 1 && messages[0]?.role === 'assistant') messages.shift()

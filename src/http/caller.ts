@@ -2,6 +2,9 @@
  * From where a request comes, as far as it is kept: the network without its last part, and what the device says of itself.
  * Both are foreign text, so they are cut and cleaned here, before they reach a row, a log or an answer.
  */
+import type { Context } from 'hono'
+import type { AppEnv } from '../env.ts'
+
 export interface Caller {
   /** `203.0.113.0/24` or `2001:db8:1::/48`: enough to see that somebody came from elsewhere, too little to find them. */
   readonly address: string | null
@@ -17,6 +20,12 @@ export function callerOf(c: { readonly req: { header(name: string): string | und
     address: networkOf(c.req.header('cf-connecting-ip') ?? ''),
     agent: agentOf(c.req.header('user-agent') ?? ''),
   }
+}
+
+/** Who asks, and from where: for an entry of the audit trail that is written with the change itself. */
+export function byOf(c: Context<AppEnv>) {
+  const { principal: actor, requestId } = c.var
+  return { actor, requestId, ...callerOf(c) }
 }
 
 /** @returns null when it is no address */

@@ -7,7 +7,7 @@ import type { AppEnv } from '../env.ts'
 import { AppError } from '../errors.ts'
 import type { AdminUser } from '../protocol/admin.ts'
 import type { Services } from '../services.ts'
-import { callerOf } from './caller.ts'
+import { byOf } from './caller.ts'
 
 type PersonChange = Parameters<Services['people']['change']>[1]
 
@@ -18,10 +18,7 @@ export async function changePerson(
   wanted: PersonChange,
 ): Promise<AdminUser> {
   const { people } = c.var.services
-  const { principal: actor, requestId } = c.var
-  const outcome = isSo(person, wanted)
-    ? 'changed'
-    : await people.change(person, wanted, { actor, requestId, ...callerOf(c) })
+  const outcome = isSo(person, wanted) ? 'changed' : await people.change(person, wanted, byOf(c))
   if (outcome === 'last_admin')
     throw new AppError('last_admin', 'This is the last admin here: make somebody else one first.')
   const changed = outcome === 'stale' ? null : await people.find(person.id)

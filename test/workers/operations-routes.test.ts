@@ -2,8 +2,10 @@
  * What an operator asks of `/api/admin/providers` and `/api/admin/switches`, who may, what is refused, what the trail keeps,
  * and that requests which failed on our side are told of.
  */
+import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { app } from '../../src/app.ts'
 import type { Env } from '../../src/env.ts'
 import { providersAnswer, resetAnswer, switchState, type SwitchBody } from '../../src/protocol/operations.ts'
 import { createServices } from '../../src/services.ts'
@@ -181,6 +183,25 @@ describe('POST /api/admin/switches', () => {
     // Reading is written down as soon as it can be.
     await other.request('GET', '/api/admin/providers')
     await readInTrail(other)
+  })
+
+  test('K2 works while D1 hangs: nobody waits for the trail for long', async () => {
+    const other = await personWith('admin')
+    const DB = new Proxy(env.DB, {
+      get: (db, name) =>
+        name === 'batch'
+          ? () => new Promise(() => undefined)
+          : (Reflect.get(db, name) as () => unknown).bind(db),
+    })
+    const headers = { authorization: `Bearer ${other.token}`, 'content-type': 'application/json' }
+    const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+      const request = new Request(`http://parley.test${path}`, { ...init, headers })
+      return await app.fetch(request, { ...env, DB } as unknown as Env, createExecutionContext())
+    }
+    expect((await ask('/api/admin/providers')).status).toBe(200)
+    const body = JSON.stringify({ target: 'all', paused: true, reason: 'D1 hangs' })
+    expect((await ask('/api/admin/switches', { method: 'POST', body })).status).toBe(200)
+    expect((await object().overview()).pauses).toMatchObject([{ target: 'all' }])
   })
 
   test('K2 is for admins only', async () => {

@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, inject, test } from 'vitest'
 import type { Env } from '../../src/env.ts'
 import { OPEN_GATE } from '../../src/models/provider-gate.ts'
+import { admissionFor } from '../../src/operating.ts'
 import { chainOf, providersFor } from '../../src/providers.ts'
 import { ask } from '../support/model-answer.ts'
 import { askWith } from './http-checks.ts'
@@ -98,4 +99,18 @@ describe('several providers', () => {
       })
     },
   )
+})
+
+test('Q13 an answer that goes on waits for a provider that can go on with it, a new one for the first', () => {
+  const limits = { concurrent: 1 }
+  const own = {
+    ...env,
+    MODEL_PROVIDERS: JSON.stringify([
+      { name: 'main', kind: 'openai', models: ['m'], limits },
+      { name: 'spare', kind: 'openai', models: ['m'], limits, continuation: 'prefill' },
+    ]),
+  } as unknown as Env
+  const admission = admissionFor(own)
+  expect([admission.queueOf('m', false), admission.queueOf('m', true)]).toEqual(['main', 'spare'])
+  expect([admission.isOfUse('main', 'm', false), admission.isOfUse('main', 'm', true)]).toEqual([true, false])
 })

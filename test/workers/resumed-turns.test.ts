@@ -247,3 +247,13 @@ test('Q10 a dead letter that an operator sends again runs, at once or after what
     expect(room.conversation.queueNews(2, { ...granted('g5'), again: true }), 'it is complete').toBe(false)
     expect(room.conversation.queueNews(98, granted('g6')), 'unknown').toBe(false)
   }))
+
+test('Q1 what a deleted conversation had running is given back with what it used, as far as that can be told', () =>
+  PlainRoom.run(async (room) => {
+    room.enter = () => granted('g1')
+    await room.ask('Hi')
+    await room.call.say('some words')
+    await room.conversation.remove()
+    const [used] = room.asked.flatMap((each) => /^release g1 (\d+)$/.exec(each)?.[1] ?? [])
+    expect(Number(used)).toBeGreaterThan(room.inputOf('Hi') - 1)
+  }))

@@ -9,7 +9,7 @@ import type { AppEnv } from '../../env.ts'
 import { AppError } from '../../errors.ts'
 import * as shapes from '../../protocol/accounts.ts'
 import type { Scope } from '../../protocol/permissions.ts'
-import { callerOf } from '../caller.ts'
+import { byOf } from '../caller.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -41,11 +41,9 @@ export const keyRoutes = new Hono<AppEnv>()
     }
     const entry = {
       action: 'key_created',
-      actor: principal,
       resource: `key:${id}`,
       details: { scopes: key.scopes },
-      requestId: c.var.requestId,
-      ...callerOf(c),
+      ...byOf(c),
     } as const
     if (!(await services.identity.keys.create(key, MAX_KEYS, entry))) {
       throw new AppError('conflict', `You have ${MAX_KEYS} keys: revoke one first.`)

@@ -3,11 +3,11 @@
  * A secret is in the answer that makes it, and nowhere else. The trail holds ids and names of events, never an address,
  * because an address may hold a token.
  */
-import { Hono, type Context } from 'hono'
+import { Hono } from 'hono'
 import type { AppEnv } from '../../env.ts'
 import type { RoleAction } from '../../protocol/permissions.ts'
 import * as shapes from '../../protocol/webhooks.ts'
-import { callerOf } from '../caller.ts'
+import { byOf } from '../caller.ts'
 import { permit } from '../permit.ts'
 import { jsonOnly, validate } from '../validate.ts'
 
@@ -30,12 +30,6 @@ export const adminWebhookRoutes = routesOf({
   body: shapes.createAlertWebhookBody,
   ownerOf: () => null,
 })
-
-/** Who asks, from where: for the entry that is written with a secret. */
-function byOf(c: Context<AppEnv>) {
-  const { principal: actor, requestId } = c.var
-  return { actor, requestId, ...callerOf(c) }
-}
 
 function routesOf({ action, body, ownerOf }: Whose) {
   return new Hono<AppEnv>()
