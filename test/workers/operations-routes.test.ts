@@ -196,7 +196,7 @@ describe('POST /api/admin/switches', () => {
     const headers = { authorization: `Bearer ${other.token}`, 'content-type': 'application/json' }
     const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
       const request = new Request(`http://parley.test${path}`, { ...init, headers })
-      return await app.fetch(request, { ...env, DB } as unknown as Env, createExecutionContext())
+      return await app.fetch(request, { ...env, DB }, createExecutionContext())
     }
     expect((await ask('/api/admin/providers')).status).toBe(200)
     const body = JSON.stringify({ target: 'all', paused: true, reason: 'D1 hangs' })
