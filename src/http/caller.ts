@@ -2,8 +2,7 @@
  * From where a request comes, as far as it is kept: the network without its last part, and what the device says of itself.
  * Both are foreign text, so they are cut and cleaned here, before they reach a row, a log or an answer.
  */
-import type { Context } from 'hono'
-import type { AppEnv } from '../env.ts'
+import type { Principal } from '../protocol/principal.ts'
 
 export interface Caller {
   /** `203.0.113.0/24` or `2001:db8:1::/48`: enough to see that somebody came from elsewhere, too little to find them. */
@@ -14,8 +13,12 @@ export interface Caller {
 /** Longest `User-Agent` that is kept, in UTF-16 code units. */
 export const MAX_AGENT_CHARS = 200
 
-/** @param c a Hono context; only the headers of its request are read */
-export function callerOf(c: { readonly req: { header(name: string): string | undefined } }): Caller {
+/** What is read of a Hono context: the headers of its request. */
+interface Asked {
+  readonly req: { header(name: string): string | undefined }
+}
+
+export function callerOf(c: Asked): Caller {
   return {
     address: networkOf(c.req.header('cf-connecting-ip') ?? ''),
     agent: agentOf(c.req.header('user-agent') ?? ''),
@@ -23,7 +26,9 @@ export function callerOf(c: { readonly req: { header(name: string): string | und
 }
 
 /** Who asks, and from where: for an entry of the audit trail that is written with the change itself. */
-export function byOf(c: Context<AppEnv>) {
+export function byOf(
+  c: Asked & { readonly var: { readonly principal: Principal; readonly requestId: string } },
+) {
   const { principal: actor, requestId } = c.var
   return { actor, requestId, ...callerOf(c) }
 }
