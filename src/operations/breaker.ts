@@ -57,6 +57,7 @@ export class Breaker {
   /** When each probe that was not heard of yet is given up, oldest first. */
   #leases: number[] = []
   #successes = 0
+  #misses = 0
 
   /** @param changed called at every change of state, after it */
   constructor(
@@ -99,8 +100,7 @@ export class Breaker {
   state(now: number): BreakerState {
     if (this.#state === 'open' && this.#open && now >= this.#open.until) {
       this.#state = 'half_open'
-      this.#leases = []
-      this.#successes = 0
+      this.#forgetCalls()
       this.#changed({ to: 'half_open', why: this.#open.why })
     }
     return this.#state
@@ -146,10 +146,22 @@ export class Breaker {
   #endProbe(call: CountedCall, neutral: boolean, now: number): void {
     this.#leases.shift()
     if (neutral) return
-    if (call.outcome !== 'ok') this.#openNow(`a probe failed: ${call.outcome}`, call, now)
-    else if (this.#isSlow(call)) this.#openNow('a probe was slow', call, now)
-    else if (++this.#successes >= this.#settings.closeAfter)
-      this.#close(`${this.#successes} probes succeeded`, now)
+    const { probes, closeAfter } = this.#settings
+    const failed = call.outcome !== 'ok'
+    if (!failed && !this.#isSlow(call)) {
+      if (++this.#successes >= closeAfter) this.#close(`${this.#successes} probes succeeded`, now)
+      return
+    }
+    this.#misses++
+    // One failure among successes is no reason, as it is none to a closed breaker; a provider's wish to be left alone is.
+    if (this.#misses > probes - closeAfter || (call.retryAfterMs ?? 0) > 0) {
+      const last = failed ? `failed: ${call.outcome}` : 'was slow'
+      this.#openNow(
+        this.#misses === 1 ? `a probe ${last}` : `${this.#misses} probes failed, the last ${last}`,
+        call,
+        now,
+      )
+    }
   }
 
   #countClosed(call: CountedCall, now: number): void {
@@ -247,5 +259,6 @@ export class Breaker {
     this.#refusalsInRow = 0
     this.#leases = []
     this.#successes = 0
+    this.#misses = 0
   }
 }

@@ -29,7 +29,7 @@ export const breakerSettings = z.strictObject({
   /** Calls that a half-open breaker lets through at a time, and how long one may go without being heard of. */
   probes: count.max(100).default(3),
   probeLeaseMs: ms.default(30_000),
-  /** Probes that must succeed before it closes. */
+  /** Probes that must succeed before it closes; it opens again when more fail than `probes` has beyond these. */
   closeAfter: count.default(2),
 })
 export type BreakerSettings = Readonly<z.infer<typeof breakerSettings>>

@@ -129,7 +129,7 @@ describe('an open breaker', () => {
     const times: number[] = []
     for (let i = 0; i < 6; i++) {
       times.push(openForMs(course))
-      course.wait(openForMs(course)).probe('server')
+      course.wait(openForMs(course)).probe('server').probe('server')
     }
     expect(times).toEqual([15_000, 30_000, 60_000, 120_000, 120_000, 120_000])
     course.wait(openForMs(course)).probe(OK).probe(OK)
@@ -176,10 +176,30 @@ describe('a half-open breaker', () => {
     expect(course.breaker.openFact).toBeNull()
   })
 
-  test('K5 opens again after one that failed, or was slow', () => {
-    expect(halfOpen().probe(OK).probe('timeout').state).toBe('open')
+  test('K5 opens again after two that failed, or were slow, and not after one', () => {
     const slow = { firstTokenMs: 20_001, durationMs: 0 }
-    expect(halfOpen().probe(OK).probe(OK, slow).state).toBe('open')
+    const failed = halfOpen().probe('timeout').probe(OK)
+    expect(failed.state).toBe('half_open')
+    expect(failed.probe('server').state).toBe('open')
+    expect(failed.changes.at(-1)?.why).toBe('2 probes failed, the last failed: server')
+    expect(halfOpen().probe('server').probe(OK, slow).state).toBe('open')
+    expect(halfOpen().probe(OK).probe(OK, slow).probe(OK).state).toBe('closed')
+  })
+
+  test('K5 opens again at once where the provider says when to come again', () => {
+    const course = halfOpen().probe('rate_limit', { retryAfterMs: 40_000 })
+    expect([course.state, openForMs(course)]).toEqual(['open', 40_000])
+  })
+
+  test('opens again after one that failed where none is to spare', () => {
+    const course = new Course({ probes: 2 }).calls(5, 'server').wait(15_000).probe(OK).probe('server')
+    expect([course.state, course.changes.at(-1)?.why]).toEqual(['open', 'a probe failed: server'])
+  })
+
+  test('K5 counts the failures of each time that it is half-open anew', () => {
+    const course = halfOpen().probe('server').probe('server')
+    course.wait(openForMs(course)).probe('server')
+    expect(course.state).toBe('half_open')
   })
 
   test('gives the place of a probe that says nothing to another', () => {
