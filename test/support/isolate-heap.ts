@@ -13,13 +13,24 @@ const OWN_ISOLATE = 'core:user:parley'
 const answer = z.object({ id: z.number(), result: z.unknown() })
 
 /**
- * Bytes of objects and of what they hold outside of the heap.
+ * Collects the garbage of all isolates of a runtime: beside Parley's there are those that the local runtime answers requests
+ * with, and each leaves its garbage, and what that holds outside of its heap, until it thinks itself full.
  *
  * @param pid of the runtime
- * @returns undefined when the proxy has come back before it was told: the inspector serves one at a time
+ * @returns bytes of Parley's objects and of what they hold outside of the heap; undefined when it could not be asked: its
+ * inspector serves one at a time, and the proxy may have come back
  */
-export async function heapBytes(pid: number): Promise<number | undefined> {
-  const socket = new WebSocket(await debuggerUrl(pid))
+export async function collectGarbage(pid: number): Promise<number | undefined> {
+  let own: number | undefined
+  for (const { id, webSocketDebuggerUrl } of await isolates(pid)) {
+    const bytes = await collectOne(webSocketDebuggerUrl)
+    if (id === OWN_ISOLATE) own = bytes
+  }
+  return own
+}
+
+async function collectOne(url: string): Promise<number | undefined> {
+  const socket = new WebSocket(url)
   const isLost = new Promise<undefined>((resolve) => {
     socket.addEventListener('close', () => resolve(undefined), { once: true })
     socket.addEventListener('error', () => resolve(undefined), { once: true })
@@ -41,14 +52,14 @@ export async function heapBytes(pid: number): Promise<number | undefined> {
   }
 }
 
-async function debuggerUrl(pid: number): Promise<string> {
+/** None when the runtime does not tell at this moment. */
+async function isolates(pid: number): Promise<z.infer<typeof targets>> {
   for (const port of await listeningPorts(pid)) {
     const response = await fetch(`http://127.0.0.1:${port}/json`).catch(() => undefined)
     const shown = targets.safeParse(await response?.json().catch(() => undefined))
-    const own = shown.data?.find(({ id }) => id === OWN_ISOLATE)
-    if (own) return own.webSocketDebuggerUrl
+    if (shown.data?.some(({ id }) => id === OWN_ISOLATE)) return shown.data
   }
-  throw new Error(`process ${pid} shows no isolate of Parley's`)
+  return []
 }
 
 function ask(socket: WebSocket, id: number, method: string): Promise<unknown> {
