@@ -2,7 +2,8 @@
  * Endpoints of webhooks in D1, and what became of deliveries. Secrets are sealed texts here; who may have endpoints, and
  * when one is disabled, is decided in `webhooks/`. An owner of null stands for the operators.
  *
- * A secret that is made is one transaction with its entry of the audit trail: neither is there without the other.
+ * A secret that is made, and an endpoint that goes, is one transaction with its entry of the audit trail: neither without the
+ * other.
  */
 import { drizzle } from 'drizzle-orm/d1'
 import { and, desc, eq, gte, isNull, type SQL } from 'drizzle-orm'
@@ -67,17 +68,29 @@ export async function findWebhook(
   return row ?? null
 }
 
-/** With what is known of its deliveries. @returns whether this owner had it */
-export async function removeWebhook(db: D1Database, ownerId: string | null, id: string): Promise<boolean> {
-  const [, removed] = await db.batch([
-    db
-      .prepare(
-        'DELETE FROM webhook_deliveries WHERE endpoint_id IN (SELECT id FROM webhooks WHERE id = ?1 AND owner_id IS ?2)',
-      )
-      .bind(id, ownerId),
+/**
+ * With what is known of its deliveries.
+ *
+ * @param entry of the trail that says so
+ * @param now ms since the epoch, of the entry
+ * @returns whether this owner had it
+ */
+export async function removeWebhook(
+  db: D1Database,
+  ownerId: string | null,
+  id: string,
+  entry: NewEntry,
+  now: number,
+): Promise<boolean> {
+  const owned = (first: number): string =>
+    `(SELECT id FROM webhooks WHERE id = ?${first} AND owner_id IS ?${first + 1})`
+  const guard: Guard = { sql: `EXISTS ${owned(FIRST_GUARD_VALUE)}`, values: [id, ownerId] }
+  const results = await db.batch([
+    ...entryStatements(db, entry, now, guard),
+    db.prepare(`DELETE FROM webhook_deliveries WHERE endpoint_id IN ${owned(1)}`).bind(id, ownerId),
     db.prepare('DELETE FROM webhooks WHERE id = ?1 AND owner_id IS ?2').bind(id, ownerId),
   ])
-  return (removed?.meta.changes ?? 0) > 0
+  return (results.at(-1)?.meta.changes ?? 0) > 0
 }
 
 /** What signs from now on: the newest, and the previous one until its time. */

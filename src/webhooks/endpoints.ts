@@ -1,6 +1,6 @@
 /**
  * Endpoints as their owners handle them: made, listed, rotated, tried, removed. A secret leaves here when it is made and
- * never again; that it was made is in the audit trail with it. Who may, and what else is written there, is decided by the
+ * never again; that it was made, or went, is in the audit trail with it. Who may, and what else is written there, is decided by the
  * routes; sending is `delivery.ts`.
  */
 import { AppError } from '../errors.ts'
@@ -86,9 +86,11 @@ export class Endpoints {
   }
 
   /** @throws AppError `not_found`, `conflict` */
-  async remove(ownerId: string | null, id: string): Promise<void> {
+  async remove(ownerId: string | null, id: string, by: ChangedBy): Promise<void> {
+    const { db, delivery } = this.#deps
     refuseConfigured(ownerId, id)
-    if (!(await store.removeWebhook(this.#deps.db, ownerId, id))) throw noSuch()
+    const entry = { ...by, action: 'webhook_removed', resource: `webhook:${id}` } as const
+    if (!(await store.removeWebhook(db, ownerId, id, entry, delivery.now()))) throw noSuch()
   }
 
   /**

@@ -10,7 +10,7 @@ import { delivery, webhookSecretAnswer } from '../../src/protocol/webhooks.ts'
 import { createServices } from '../../src/services.ts'
 import { tablesWith, untilErased } from './erasures.ts'
 import { askWith } from './http-checks.ts'
-import { personWith, trailOf } from './people.ts'
+import { personWith, trailOf, whileNotInTrail } from './people.ts'
 import { consume, deliveriesOf, endpointsOf, messageFor, newEndpoint } from './webhook-endpoints.ts'
 import { problemOf } from './worker-guest.ts'
 
@@ -44,6 +44,21 @@ describe('an endpoint', () => {
     expect(JSON.stringify(entries)).not.toContain('127.0.0.1')
   })
 
+  test('stays while the trail cannot say that it went', async () => {
+    const ada = await personWith('user')
+    const { made } = await newEndpoint(ada)
+    await consume(messageFor(made.id))
+    const before = await deliveriesOf(ada, made.id)
+    await whileNotInTrail('webhook_removed', async () => {
+      expect((await ada.request('DELETE', `/api/webhooks/${made.id}`)).status).toBe(500)
+    })
+    expect(await endpointsOf(ada)).toMatchObject([{ id: made.id }])
+    expect(before).toHaveLength(1)
+    expect(await deliveriesOf(ada, made.id)).toEqual(before)
+    expect((await ada.request('DELETE', `/api/webhooks/${made.id}`)).status).toBe(204)
+    expect(await trailOf({ resource: `webhook:${made.id}`, action: 'webhook_removed' })).toHaveLength(1)
+  })
+
   test("id guessing: H4 another's answers like one that does not exist, on every route, and goes on", async () => {
     const [ada, eve, admin] = [await personWith('user'), await personWith('user'), await personWith('admin')]
     const { made, receiver } = await newEndpoint(ada)
@@ -65,6 +80,9 @@ describe('an endpoint', () => {
       }
       expect(await endpointsOf(who, base)).not.toContainEqual(expect.objectContaining({ id: made.id }))
     }
+    expect((await trailOf({ resource: `webhook:${made.id}` })).map(({ action }) => action)).toEqual([
+      'webhook_created',
+    ])
     expect(await receiver.received()).toEqual([])
     expect(await consume(messageFor(made.id))).toBeNull()
     expect(await receiver.received()).toMatchObject([{ verified: [true] }])

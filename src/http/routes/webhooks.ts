@@ -48,8 +48,7 @@ function routesOf({ action, body, ownerOf }: Whose) {
     .delete('/:id', permit(action), validate('param', shapes.webhookParam), async (c) => {
       const { services, principal } = c.var
       const { id } = c.req.valid('param')
-      await services.webhooks.endpoints.remove(ownerOf(principal.userId), id)
-      await c.var.audit('webhook_removed', `webhook:${id}`)
+      await services.webhooks.endpoints.remove(ownerOf(principal.userId), id, byOf(c))
       return c.body(null, 204)
     })
     .post('/:id/rotate', permit(action), validate('param', shapes.webhookParam), async (c) => {
