@@ -9,7 +9,7 @@ import { guestAnswer } from '../../src/protocol/http.ts'
 import { CuttableLink } from '../support/cuttable-link.ts'
 import { spawnModelServer, type ModelServerProcess } from '../support/model-server-process.ts'
 import { World } from '../support/parley-world.ts'
-import { collectGarbage } from '../support/isolate-heap.ts'
+import { heapBytes } from '../support/isolate-heap.ts'
 import { residentBytes, userOf } from '../support/process-table.ts'
 import { TestUser } from '../support/test-user.ts'
 import { quietEnv, ROOT } from '../support/wrangler-dev.ts'
@@ -100,9 +100,9 @@ export class Installation {
     return await residentBytes(await this.#runtime())
   }
 
-  /** Collects garbage. @returns bytes in the heap of Parley's isolate then; undefined when it could not be looked at */
+  /** The heap of Parley's isolate after a collection, in bytes; undefined when it could not be looked at. */
   async heap(): Promise<number | undefined> {
-    return await collectGarbage(await this.#runtime())
+    return await heapBytes(await this.#runtime())
   }
 
   #runtime(): Promise<number> {

@@ -10,30 +10,26 @@ const usage = z.object({ usedSize: z.number(), backingStorageSize: z.number().op
 /** As the local runtime names the Worker of wrangler.toml. */
 const OWN_ISOLATE = 'core:user:parley'
 
+/** Now and then an inspector takes a question and does not answer it. */
+const PATIENCE_MS = 10_000
+
 const answer = z.object({ id: z.number(), result: z.unknown() })
 
 /**
- * Collects the garbage of all isolates of a runtime: beside Parley's there are those that the local runtime answers requests
- * with, and each leaves its garbage, and what that holds outside of its heap, until it thinks itself full.
+ * Bytes of objects and of what they hold outside of the heap.
  *
  * @param pid of the runtime
- * @returns bytes of Parley's objects and of what they hold outside of the heap; undefined when it could not be asked: its
- * inspector serves one at a time, and the proxy may have come back
+ * @returns undefined when it could not be asked: the inspector serves one at a time, and the proxy may have come back
  */
-export async function collectGarbage(pid: number): Promise<number | undefined> {
-  let own: number | undefined
-  for (const { id, webSocketDebuggerUrl } of await isolates(pid)) {
-    const bytes = await collectOne(webSocketDebuggerUrl)
-    if (id === OWN_ISOLATE) own = bytes
-  }
-  return own
-}
-
-async function collectOne(url: string): Promise<number | undefined> {
+export async function heapBytes(pid: number): Promise<number | undefined> {
+  const url = await debuggerUrl(pid)
+  if (url === undefined) return undefined
   const socket = new WebSocket(url)
+  let timer: ReturnType<typeof setTimeout> | undefined
   const isLost = new Promise<undefined>((resolve) => {
     socket.addEventListener('close', () => resolve(undefined), { once: true })
     socket.addEventListener('error', () => resolve(undefined), { once: true })
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MS)
   })
   const isOpen = new Promise((resolve) =>
     socket.addEventListener('open', () => resolve(true), { once: true }),
@@ -48,18 +44,19 @@ async function collectOne(url: string): Promise<number | undefined> {
     const { usedSize, backingStorageSize = 0 } = usage.parse(heard)
     return usedSize + backingStorageSize
   } finally {
+    clearTimeout(timer)
     socket.close()
   }
 }
 
-/** None when the runtime does not tell at this moment. */
-async function isolates(pid: number): Promise<z.infer<typeof targets>> {
+async function debuggerUrl(pid: number): Promise<string | undefined> {
   for (const port of await listeningPorts(pid)) {
     const response = await fetch(`http://127.0.0.1:${port}/json`).catch(() => undefined)
     const shown = targets.safeParse(await response?.json().catch(() => undefined))
-    if (shown.data?.some(({ id }) => id === OWN_ISOLATE)) return shown.data
+    const own = shown.data?.find(({ id }) => id === OWN_ISOLATE)
+    if (own) return own.webSocketDebuggerUrl
   }
-  return []
+  return undefined
 }
 
 function ask(socket: WebSocket, id: number, method: string): Promise<unknown> {
