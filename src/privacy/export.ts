@@ -26,9 +26,11 @@ export interface ExportDeps {
   audit<End>(
     after: End | null,
   ): Promise<{ readonly entries: readonly AuditEntry[]; readonly end: End | null }>
-  placesOf(after: string, limit: number): Promise<readonly string[]>
-  /** Null when nothing there is of this person. */
-  part(conversationId: string, after: number): Promise<OwnPart | null>
+  /** Ids of the person, first, and of the machines that act for them, which have conversations of their own. */
+  subjects(): Promise<readonly string[]>
+  placesOf(subject: string, after: string, limit: number): Promise<readonly string[]>
+  /** Null when nothing there is of this subject. */
+  part(conversationId: string, subject: string, after: number): Promise<OwnPart | null>
   report(part: string, error: unknown): void
 }
 
@@ -80,8 +82,9 @@ async function* write(deps: ExportDeps): AsyncGenerator<string, void, undefined>
   yield ',"conversations":['
   let first = true
   try {
-    for await (const id of places(deps)) {
-      for await (const text of conversation(deps, id, (error) => failed(`conversation:${id}`, error))) {
+    for await (const place of places(deps)) {
+      const lost = (error: unknown): void => failed(`conversation:${place.id}`, error)
+      for await (const text of conversation(deps, place, lost)) {
         yield first ? text.slice(1) : text
         first = false
       }
@@ -129,28 +132,35 @@ function withoutOthers(entry: AuditEntry, userId: string): AuditEntry {
   return entry.actor === null ? entry : { ...entry, actor: null, address: null, agent: null, requestId: '' }
 }
 
-async function* places(deps: ExportDeps): AsyncGenerator<string> {
-  let page: readonly string[] = await deps.placesOf('', PLACES_AT_ONCE)
-  while (page.length > 0) {
-    yield* page
-    page = await deps.placesOf(page.at(-1) ?? '', PLACES_AT_ONCE)
+interface Place {
+  readonly id: string
+  readonly subject: string
+}
+
+async function* places(deps: ExportDeps): AsyncGenerator<Place> {
+  for (const subject of await deps.subjects()) {
+    let page: readonly string[] = await deps.placesOf(subject, '', PLACES_AT_ONCE)
+    while (page.length > 0) {
+      for (const id of page) yield { id, subject }
+      page = await deps.placesOf(subject, page.at(-1) ?? '', PLACES_AT_ONCE)
+    }
   }
 }
 
 /** `,{…}`; nothing when there is nothing, or when not even the first page can be read. */
 async function* conversation(
   deps: ExportDeps,
-  id: string,
+  { id, subject }: Place,
   failed: (error: unknown) => void,
 ): AsyncGenerator<string> {
   let isOpen = false
   let separator = ''
   try {
     for (let after: number | null = 0; after !== null;) {
-      const part: OwnPart | null = await deps.part(id, after)
+      const part: OwnPart | null = await deps.part(id, subject, after)
       if (!part) break
       const { messages, next, ...about } = part
-      if (!isOpen) yield `,${JSON.stringify({ id, ...about }).slice(0, -1)},"messages":[`
+      if (!isOpen) yield `,${JSON.stringify({ id, userId: subject, ...about }).slice(0, -1)},"messages":[`
       isOpen = true
       for (const message of messages) {
         yield separator + JSON.stringify(message)

@@ -142,9 +142,10 @@ function exportOf(
     webhooks: () => webhooksOf(userId),
     usage: () => usageOf(env.DB, userId, ''),
     audit: (after) => listEntries(env.DB, { concerning: userId }, PAGE, after as EntriesEnd | null) as never,
-    placesOf: (after, limit) => rows.placesOf(env.DB, userId, after, limit),
-    async part(conversationId, after) {
-      const part = await conversationOf(env, conversationId).ownPart(userId, after, PAGE)
+    subjects: () => rows.subjectsOf(env.DB, userId),
+    placesOf: (subject, after, limit) => rows.placesOf(env.DB, subject, after, limit),
+    async part(conversationId, subject, after) {
+      const part = await conversationOf(env, conversationId).ownPart(subject, after, PAGE)
       return part && { ...part }
     },
     report: (part, error) => logger.error('export_incomplete', error, { part }),

@@ -77,6 +77,8 @@ export const exportedLink = z.object({
 /** One's own conversation whole; of one of somebody else only what one said oneself. */
 export const exportedConversation = z.object({
   id: ids.conversationId,
+  /** Who is meant by "one": oneself, or a machine (`service:…`) that acts for one. */
+  userId: z.string(),
   /** Null, like what is null below, for one that one has left. */
   role: memberRole.nullable(),
   title: z.string().nullable(),

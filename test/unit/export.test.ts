@@ -31,6 +31,7 @@ const deps = (over: Partial<ExportDeps> = {}): ExportDeps => ({
   webhooks: () => Promise.resolve([]),
   usage: () => Promise.resolve([]),
   audit: () => Promise.resolve({ entries: [], end: null }),
+  subjects: () => Promise.resolve([ME]),
   placesOf: () => Promise.resolve([]),
   part: () => Promise.resolve(null),
   report: () => {},
@@ -50,9 +51,9 @@ function placed(
 ): Partial<ExportDeps> {
   const ids = Object.keys(conversations).toSorted()
   return {
-    placesOf: (after, limit) =>
+    placesOf: (_, after, limit) =>
       Promise.resolve(ids.filter((id) => id > after).slice(0, Math.min(limit, size))),
-    part(id, after): Promise<OwnPart> {
+    part(id, _, after): Promise<OwnPart> {
       const messages = conversations[id] ?? []
       const next = after + size < messages.length ? after + size : null
       return Promise.resolve({ role: 'owner', messages: messages.slice(after, after + size), next })
@@ -90,7 +91,8 @@ describe('an export', () => {
           const result = await read({
             ...all,
             ...Object.fromEntries(broken.map((name) => [name, down])),
-            part: (id, after) => (lost.includes(id) && after >= at ? down() : whole.part(id, after)),
+            part: (id, subject, after) =>
+              lost.includes(id) && after >= at ? down() : whole.part(id, subject, after),
           })
           const named = (result['errors'] as { part: string }[]).map(({ part }) => part)
           const conversations = broken.includes('placesOf')
@@ -110,11 +112,24 @@ describe('an export', () => {
     )
   })
 
+  test('has the conversations of each who acts for the person, under their id', async () => {
+    const of: Record<string, string> = { [ME]: 'a', 'service:m': 'b' }
+    const result = await read({
+      subjects: () => Promise.resolve(Object.keys(of)),
+      placesOf: (subject, after) => Promise.resolve(after === '' ? [of[subject] ?? ''] : []),
+      part: (id, subject) => Promise.resolve({ messages: [`${id} of ${subject}`], next: null }),
+    })
+    expect(result.conversations).toEqual([
+      { id: 'a', userId: ME, messages: [`a of ${ME}`] },
+      { id: 'b', userId: 'service:m', messages: ['b of service:m'] },
+    ])
+  })
+
   test('reads on only when there is room, and stops when nobody takes it', async () => {
     let read = 0
     const endless: Partial<ExportDeps> = {
       placesOf: () => Promise.resolve(['a']),
-      part: (_, after) => Promise.resolve({ messages: ['x'.repeat(1_000)], next: (read = after + 1) }),
+      part: (_, __, after) => Promise.resolve({ messages: ['x'.repeat(1_000)], next: (read = after + 1) }),
     }
     const reader = exportStream(deps(endless)).getReader()
     for (let i = 0; i < 20; i++) await reader.read()

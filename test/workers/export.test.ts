@@ -4,10 +4,13 @@
  */
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, test } from 'vitest'
-import { textOf } from '../../src/protocol/message.ts'
+import { createdKeyAnswer } from '../../src/protocol/accounts.ts'
+import { chatAnswer } from '../../src/protocol/http.ts'
+import { conversation, textOf } from '../../src/protocol/message.ts'
 import { exported, type Exported } from '../../src/protocol/privacy.ts'
 import { problemFrom } from './http-checks.ts'
 import { personWith, trailOf } from './people.ts'
+import { send } from './worker-account.ts'
 import { Guest, ask, message, stubOf, unique } from './worker-guest.ts'
 
 async function exportOf(person: {
@@ -74,6 +77,30 @@ describe('an export', () => {
     expect(after.conversations).toMatchObject([{ id, role: null, title: null, createdAt: null }])
     expect(after.conversations[0]?.messages.map(textOf)).toEqual(['My words [[text=answer-to-me]]'])
     expect((await exportOf(owner)).conversations[0]?.messages).toHaveLength(4)
+  })
+
+  test('has what the machines said that act for one, also of one whose key is revoked', async () => {
+    const [ada, other] = [await personWith('user'), await personWith('user')]
+    const own = conversation.parse(await (await ada.request('POST', '/api/conversations', {})).json()).id
+    const spoken: { userId: string; id: string }[] = []
+    for (const owner of [ada, ada, other]) {
+      const made = await owner.request('POST', '/api/keys', { name: 'CI', scopes: ['chat', 'read'] })
+      const { id, key } = createdKeyAnswer.parse(await made.json())
+      const chat = await send('POST', '/api/chat', {
+        token: key,
+        body: { message: message(unique(), 'text=ok') },
+      })
+      const { conversationId } = chatAnswer.parse(await chat.json())
+      if (owner === ada) spoken.push({ userId: `service:${id}`, id: conversationId })
+      if (spoken.length === 1) expect((await ada.request('DELETE', `/api/keys/${id}`)).status).toBe(204)
+    }
+    const result = await exportOf(ada)
+    expect(result.complete).toBe(true)
+    const sorted = (places: readonly { userId: string; id: string }[]) =>
+      places.map(({ userId, id }) => `${userId} ${id}`).toSorted()
+    expect(sorted(result.conversations)).toEqual(sorted([{ userId: ada.id, id: own }, ...spoken]))
+    for (const { userId, messages } of result.conversations)
+      expect(messages).toHaveLength(userId === ada.id ? 0 : 2)
   })
 
   test('has the links that one made, without their tokens', async () => {
