@@ -2,8 +2,8 @@
  * Entries of the audit trail for what operators look at and do while something is wrong. That may be D1, so whoever cannot
  * be written down is let through all the same: what would have been the entry is in the log then, as an error.
  *
- * Everything else that cannot be written down is an error to whoever asked for it. What the database makes or removes for
- * them is one transaction with its entry; what an object has done (a member, a session) is done all the same.
+ * Everything else that cannot be written down is an error to whoever asked for it. A secret that is made, a webhook
+ * that goes and a person who is changed are one transaction with their entry; whatever else was done by then stays done.
  */
 import type { Context } from 'hono'
 import type { AppEnv } from '../env.ts'

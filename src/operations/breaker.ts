@@ -156,11 +156,8 @@ export class Breaker {
     // One failure among successes is no reason, as it is none to a closed breaker; a provider's wish to be left alone is.
     if (this.#misses > probes - closeAfter || (call.retryAfterMs ?? 0) > 0) {
       const last = failed ? `failed: ${call.outcome}` : 'was slow'
-      this.#openNow(
-        this.#misses === 1 ? `a probe ${last}` : `${this.#misses} probes failed, the last ${last}`,
-        call,
-        now,
-      )
+      const which = this.#misses === 1 ? 'a probe' : `${this.#misses} probes failed, the last`
+      this.#openNow(`${which} ${last}`, call, now)
     }
   }
 

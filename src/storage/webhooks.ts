@@ -2,8 +2,7 @@
  * Endpoints of webhooks in D1, and what became of deliveries. Secrets are sealed texts here; who may have endpoints, and
  * when one is disabled, is decided in `webhooks/`. An owner of null stands for the operators.
  *
- * A secret that is made, and an endpoint that goes, is one transaction with its entry of the audit trail: neither without the
- * other.
+ * A secret that is made, or an endpoint that goes, is one transaction with its entry of the audit trail.
  */
 import { drizzle } from 'drizzle-orm/d1'
 import { and, desc, eq, gte, isNull, type SQL } from 'drizzle-orm'

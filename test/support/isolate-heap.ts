@@ -51,7 +51,8 @@ export async function heapBytes(pid: number): Promise<number | undefined> {
 
 async function debuggerUrl(pid: number): Promise<string | undefined> {
   for (const port of await listeningPorts(pid)) {
-    const response = await fetch(`http://127.0.0.1:${port}/json`).catch(() => undefined)
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const response = await fetch(`http://127.0.0.1:${port}/json`, { signal }).catch(() => undefined)
     const shown = targets.safeParse(await response?.json().catch(() => undefined))
     const own = shown.data?.find(({ id }) => id === OWN_ISOLATE)
     if (own) return own.webSocketDebuggerUrl
